@@ -1,0 +1,107 @@
+"""Exact rational arrays: object arrays of `Fraction`, and the few operations on them that hwq needs.
+
+They hold per-tensor and per-channel quantities (scales, offsets, folded BatchNorm), never whole weight tensors.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import gcd, isqrt, lcm
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Rationals = npt.NDArray[np.object_]
+"""An object array whose elements are `Fraction`."""
+
+SQRT_BITS = 160
+"""Significant bits kept of an irrational square root; a step point this close to an integer has never been seen."""
+
+
+def rationals(values: Any) -> Rationals:
+    """Exact fractions of finite floats, integers or fractions; shape kept."""
+    source = np.asarray(values)
+    out = np.empty(source.shape, dtype=object)
+    flat = out.reshape(-1)
+    for i, value in enumerate(source.reshape(-1).tolist()):
+        flat[i] = Fraction(value)
+    return out
+
+
+def scalar(value: Any) -> Rationals:
+    """A 0-d rational array."""
+    out = np.empty((), dtype=object)
+    out[()] = Fraction(value)
+    return out
+
+
+def sqrt_rational(value: Fraction, bits: int = SQRT_BITS) -> Fraction:
+    """The square root: exact where it is rational, else within 2**-bits of it, relatively."""
+    num, den = value.numerator, value.denominator
+    root_num, root_den = isqrt(num), isqrt(den)
+    if root_num * root_num == num and root_den * root_den == den:
+        return Fraction(root_num, root_den)
+    shift = max(0, bits - (num.bit_length() - den.bit_length()) // 2 + 1)
+    return Fraction(isqrt((num << (2 * shift)) // den), 1 << shift)
+
+
+def elementwise(function: Any, *arrays: Rationals) -> Rationals:
+    """Apply a scalar function over broadcast rational arrays; always returns an object array."""
+    return np.asarray(np.frompyfunc(function, len(arrays), 1)(*arrays), dtype=object)
+
+
+def floor(values: Rationals) -> Rationals:
+    return elementwise(lambda v: v.numerator // v.denominator, values)
+
+
+def ceil(values: Rationals) -> Rationals:
+    return elementwise(lambda v: -(-v.numerator // v.denominator), values)
+
+
+def to_float(values: Rationals) -> npt.NDArray[np.float64]:
+    """Each fraction, correctly rounded to float64."""
+    return np.asarray(elementwise(float, values), dtype=np.float64)
+
+
+def uniform(values: Rationals) -> Fraction | None:
+    """The one value that all elements share, else None."""
+    flat = values.reshape(-1)
+    first: Fraction = flat[0]
+    return first if all(v == first for v in flat[1:]) else None
+
+
+def squeeze_uniform(values: Rationals) -> Rationals:
+    """A 0-d array where all elements are equal, else the array as it is."""
+    if values.size == 0 or values.ndim == 0:
+        return values
+    one = uniform(values)
+    return values if one is None else scalar(one)
+
+
+def common_step(values: Rationals) -> Fraction:
+    """The largest fraction of which every element is an integer multiple (1 if all are zero)."""
+    den = 1
+    for v in values.reshape(-1):
+        den = lcm(den, v.denominator)
+    num = 0
+    for v in values.reshape(-1):
+        num = gcd(num, abs(v.numerator) * (den // v.denominator))
+    return Fraction(num or den, den)
+
+
+def least_double(bound: Fraction, closed: bool) -> float:
+    """The least float64 x with `x >= bound` (`x > bound` if not closed); inf where there is none."""
+    try:
+        guess = float(bound)
+    except OverflowError:
+        return float("inf") if bound > 0 else -float(np.finfo(np.float64).max)
+    while Fraction(guess) < bound or (not closed and Fraction(guess) == bound):
+        guess = float(np.nextafter(guess, np.inf))
+        if guess == float("inf"):
+            return guess
+    while True:
+        below = float(np.nextafter(guess, -np.inf))
+        if below == -float("inf") or Fraction(below) < bound or (not closed and Fraction(below) == bound):
+            return guess
+        guess = below

@@ -1,0 +1,20 @@
+"""HLS tools as data: one module per tool, each with a `TARGET` record."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from hwq.targets import vivado
+from hwq.targets.base import Target, TypeStyle, check_name
+from hwq.targets.styles import AC_TYPES, AP_TYPES
+
+TARGETS = MappingProxyType({t.name: t for t in (vivado.TARGET,)})
+TYPE_STYLES = MappingProxyType({"vivado": AP_TYPES, "vitis": AP_TYPES, "catapult": AC_TYPES})
+
+
+def get_target(name: str) -> Target:
+    """The target record of that name."""
+    return check_name(name, TARGETS)
+
+
+__all__ = ["TARGETS", "TYPE_STYLES", "Target", "TypeStyle", "get_target"]

@@ -1,0 +1,72 @@
+"""What a target is: one HLS tool's spellings, as data. Everything tool-specific in hwq is in one of these records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hwq.errors import SpecError, UnsupportedError
+from hwq.fixed import FixedType, Overflow, Rounding
+
+
+@dataclass(frozen=True)
+class TypeStyle:
+    """How a family of vendor types is spelled (`ap_fixed` or `ac_fixed`)."""
+
+    header: str
+    signed: str  # format with {w} and {i}; {q} and {o} in the `_modes` forms
+    unsigned: str
+    signed_modes: str
+    unsigned_modes: str
+    rounding: Mapping[Rounding, str]
+    overflow: Mapping[Overflow, str]
+
+    def storage(self, ftype: FixedType) -> str:
+        """The type that stores codes of `ftype`: no rounding or overflow mode. Width 0 is stored in one bit."""
+        return (self.signed if ftype.signed else self.unsigned).format(w=max(1, ftype.width), i=self._integer(ftype))
+
+    def conversion(self, ftype: FixedType, rounding: Rounding, overflow: Overflow) -> str:
+        """The type whose constructor rounds and saturates as stated."""
+        if rounding not in self.rounding:
+            raise UnsupportedError(
+                f"rounding '{rounding.value}' has no mode in {self.header}",
+                remedy="it is realised by negation or by thresholds in generated code",
+            )
+        form = self.signed_modes if ftype.signed else self.unsigned_modes
+        mode = Overflow.SATURATE if overflow is Overflow.SATURATE_SYMMETRIC and not ftype.signed else overflow
+        return form.format(
+            w=max(1, ftype.width), i=self._integer(ftype), q=self.rounding[rounding], o=self.overflow[mode]
+        )
+
+    @staticmethod
+    def _integer(ftype: FixedType) -> int:
+        return max(1, ftype.width) - ftype.frac
+
+
+@dataclass(frozen=True)
+class Target:
+    """One HLS tool. `pragmas` maps hwq's hints to the tool's text; a hint that is missing has no equivalent there."""
+
+    name: str
+    title: str
+    types: TypeStyle
+    header_env: tuple[str, ...]  # environment variables naming an installation, whose include folder wins
+    header_paths: tuple[str, ...]  # include folders below such a variable
+    pragmas: Mapping[str, str] = field(default_factory=dict)
+    script: str = ""  # template of the build script, below templates/project
+    script_name: str = "run.tcl"
+    default_part: str = ""
+    default_clock: float = 5.0
+    defines: tuple[str, ...] = ()
+
+    def pragma(self, hint: str, **values: object) -> str:
+        """The pragma line for a hint, or an empty string where the tool has none."""
+        form = self.pragmas.get(hint, "")
+        return form.format(**values) if form else ""
+
+
+def check_name(name: str, known: Mapping[str, Target]) -> Target:
+    """The target of that name, or a `SpecError` that lists them."""
+    if name not in known:
+        raise SpecError(f"unknown target '{name}'", remedy="use one of: " + ", ".join(sorted(known)))
+    return known[name]

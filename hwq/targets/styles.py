@@ -1,0 +1,52 @@
+"""The two families of vendor types: AMD's `ap_fixed` (UG1399) and Siemens' `ac_fixed` (AC Datatypes reference manual)."""
+
+from __future__ import annotations
+
+from hwq.fixed import Overflow, Rounding
+from hwq.targets.base import TypeStyle
+
+AP_TYPES = TypeStyle(
+    header="ap_fixed.h",
+    signed="ap_fixed<{w},{i}>",
+    unsigned="ap_ufixed<{w},{i}>",
+    signed_modes="ap_fixed<{w},{i},{q},{o}>",
+    unsigned_modes="ap_ufixed<{w},{i},{q},{o}>",
+    rounding={
+        Rounding.FLOOR: "AP_TRN",
+        Rounding.TO_ZERO: "AP_TRN_ZERO",
+        Rounding.HALF_EVEN: "AP_RND_CONV",
+        Rounding.HALF_AWAY: "AP_RND_INF",
+        Rounding.HALF_TO_ZERO: "AP_RND_ZERO",
+        Rounding.HALF_UP: "AP_RND",
+        Rounding.HALF_DOWN: "AP_RND_MIN_INF",
+    },
+    overflow={
+        Overflow.WRAP: "AP_WRAP",
+        Overflow.SATURATE: "AP_SAT",
+        Overflow.SATURATE_SYMMETRIC: "AP_SAT_SYM",
+        Overflow.SATURATE_ZERO: "AP_SAT_ZERO",
+    },
+)
+
+AC_TYPES = TypeStyle(
+    header="ac_fixed.h",
+    signed="ac_fixed<{w},{i},true>",
+    unsigned="ac_fixed<{w},{i},false>",
+    signed_modes="ac_fixed<{w},{i},true,{q},{o}>",
+    unsigned_modes="ac_fixed<{w},{i},false,{q},{o}>",
+    rounding={
+        Rounding.FLOOR: "AC_TRN",
+        Rounding.TO_ZERO: "AC_TRN_ZERO",
+        Rounding.HALF_EVEN: "AC_RND_CONV",
+        Rounding.HALF_AWAY: "AC_RND_INF",
+        Rounding.HALF_TO_ZERO: "AC_RND_ZERO",
+        Rounding.HALF_UP: "AC_RND",
+        Rounding.HALF_DOWN: "AC_RND_MIN_INF",
+    },
+    overflow={
+        Overflow.WRAP: "AC_WRAP",
+        Overflow.SATURATE: "AC_SAT",
+        Overflow.SATURATE_SYMMETRIC: "AC_SAT_SYM",
+        Overflow.SATURATE_ZERO: "AC_SAT_ZERO",
+    },
+)

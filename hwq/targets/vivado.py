@@ -1,0 +1,31 @@
+"""Vivado HLS 2018.3 to 2020.1 (UG902): `ap_fixed`, `#pragma HLS RESOURCE`, `vivado_hls -f run.tcl`."""
+
+from __future__ import annotations
+
+from hwq.targets.base import Target
+from hwq.targets.styles import AP_TYPES
+
+TARGET = Target(
+    name="vivado",
+    title="Vivado HLS",
+    types=AP_TYPES,
+    header_env=("XILINX_HLS", "XILINX_VITIS", "XILINX_VIVADO"),
+    header_paths=("include",),
+    pragmas={
+        "pipeline": "#pragma HLS PIPELINE II={ii}",
+        "unroll": "#pragma HLS UNROLL",
+        "dataflow": "#pragma HLS DATAFLOW",
+        "inline": "#pragma HLS INLINE",
+        "inline_off": "#pragma HLS INLINE off",
+        "partition_complete": "#pragma HLS ARRAY_PARTITION variable={var} complete dim={dim}",
+        "partition_cyclic": "#pragma HLS ARRAY_PARTITION variable={var} cyclic factor={factor} dim={dim}",
+        "reshape_complete": "#pragma HLS ARRAY_RESHAPE variable={var} complete dim={dim}",
+        "reshape_cyclic": "#pragma HLS ARRAY_RESHAPE variable={var} cyclic factor={factor} dim={dim}",
+        "rom_bram": "#pragma HLS RESOURCE variable={var} core=ROM_1P_BRAM",
+        "rom_lutram": "#pragma HLS RESOURCE variable={var} core=ROM_1P_LUTRAM",
+        "control": "#pragma HLS INTERFACE ap_ctrl_hs port=return",
+        "port": "#pragma HLS INTERFACE ap_memory port={var}",
+    },
+    script="run_vivado.tcl.j2",
+    default_part="xc7z020clg400-1",
+)
