@@ -19,7 +19,9 @@ def printable(text: object, limit: int = _MAX_NAME) -> str:
 class HwqError(Exception):
     """The root of every error hwq raises on purpose: `where: found; remedy`, in one line."""
 
-    def __init__(self, found: str, *, node: str | None = None, op: str | None = None, remedy: str | None = None) -> None:
+    def __init__(
+        self, found: str, *, node: str | None = None, op: str | None = None, remedy: str | None = None
+    ) -> None:
         self.node = node
         self.op = op
         self.found = printable(found, 400)

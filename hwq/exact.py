@@ -1,5 +1,6 @@
 """Exact rational arrays: object arrays of `Fraction`, and the few operations on them that hwq needs.
 
+Every such array has at least one axis (a lone value has shape (1,)): numpy turns 0-d object arrays into bare scalars.
 They hold per-tensor and per-channel quantities (scales, offsets, folded BatchNorm), never whole weight tensors.
 """
 
@@ -20,8 +21,8 @@ SQRT_BITS = 160
 
 
 def rationals(values: Any) -> Rationals:
-    """Exact fractions of finite floats, integers or fractions; shape kept."""
-    source = np.asarray(values)
+    """Exact fractions of finite floats, integers or fractions; shape kept, a bare number becomes shape (1,)."""
+    source = np.atleast_1d(np.asarray(values))
     out = np.empty(source.shape, dtype=object)
     flat = out.reshape(-1)
     for i, value in enumerate(source.reshape(-1).tolist()):
@@ -30,9 +31,9 @@ def rationals(values: Any) -> Rationals:
 
 
 def scalar(value: Any) -> Rationals:
-    """A 0-d rational array."""
-    out = np.empty((), dtype=object)
-    out[()] = Fraction(value)
+    """A rational array of shape (1,)."""
+    out = np.empty(1, dtype=object)
+    out[0] = Fraction(value)
     return out
 
 
@@ -72,8 +73,8 @@ def uniform(values: Rationals) -> Fraction | None:
 
 
 def squeeze_uniform(values: Rationals) -> Rationals:
-    """A 0-d array where all elements are equal, else the array as it is."""
-    if values.size == 0 or values.ndim == 0:
+    """Shape (1,) where all elements are equal, else the array as it is."""
+    if values.shape in ((0,), (1,)):
         return values
     one = uniform(values)
     return values if one is None else scalar(one)

@@ -134,7 +134,7 @@ def log2_exact(value: Fraction) -> int | None:
 
 def code_dtype(lo: int, hi: int) -> type:
     """int64 where `lo..hi` fits with room for one addition, else object."""
-    return np.int64 if -INT64_SAFE < lo and hi < INT64_SAFE else object
+    return np.int64 if lo > -INT64_SAFE and hi < INT64_SAFE else object
 
 
 def round_ratio(num: Codes, den: Codes | int, rounding: Rounding) -> Codes:

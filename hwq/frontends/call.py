@@ -1,0 +1,130 @@
+"""What a rule sees of one ONNX node: its inputs as signals or constants, its attributes, and a way to emit real ops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hwq.constants import Coded
+from hwq.errors import HwqError, ModelError, UnsupportedError
+from hwq.exact import Rationals, rationals
+from hwq.ir import Shape
+from hwq.real import RealNode, RealOp
+
+MAX_ELEMENTS = 1 << 28  # of one activation or folded constant
+
+
+@dataclass(frozen=True)
+class Signal:
+    """An activation: an edge of the real graph."""
+
+    edge: str
+    shape: Shape
+
+
+Array = npt.NDArray[Any]
+Value = Signal | Array | Coded
+Rule = Callable[["Call"], Sequence[Value]]
+
+
+@dataclass(eq=False)
+class Call:
+    """One ONNX node during the walk."""
+
+    name: str
+    kind: str
+    domain: str
+    version: int  # of its domain's opset
+    inputs: list[Value | None]
+    attributes: Mapping[str, Any]
+    n_outputs: int
+    nodes: list[RealNode]  # the real graph so far
+    shapes: dict[str, Shape]  # of its edges
+    fresh: Callable[[str], str]  # a new edge name
+
+    def fail(self, found: str, remedy: str) -> HwqError:
+        """The error for something hwq does not compile, with this node's name."""
+        return UnsupportedError(found, node=self.name, op=self.kind, remedy=remedy)
+
+    def broken(self, found: str) -> HwqError:
+        """The error for a node that is not valid ONNX."""
+        return ModelError(found, node=self.name, op=self.kind, remedy="check the file with onnx.checker")
+
+    def given(self, index: int) -> bool:
+        return index < len(self.inputs) and self.inputs[index] is not None
+
+    def value(self, index: int) -> Value:
+        if not self.given(index):
+            raise self.broken(f"input {index} is missing")
+        value = self.inputs[index]
+        assert value is not None
+        return value
+
+    def signal(self, index: int) -> Signal:
+        value = self.value(index)
+        if not isinstance(value, Signal):
+            raise self.fail(
+                f"input {index} is a constant", "fold the constant part of the model, or let hwq know the case"
+            )
+        return value
+
+    def array(self, index: int, what: str) -> Array:
+        """A constant input as plain numbers."""
+        value = self.value(index)
+        if isinstance(value, Signal):
+            raise self.fail(
+                f"{what} is not a constant", f"make {what} an initializer: hwq compiles static quantization"
+            )
+        return value.values() if isinstance(value, Coded) else value
+
+    def exact(self, index: int, what: str) -> Rationals:
+        """A constant input as exact fractions."""
+        value = self.value(index)
+        if isinstance(value, Coded):
+            return value.scale * rationals(value.codes) + value.offset
+        array = self.array(index, what)
+        if not np.isfinite(np.asarray(array, dtype=np.float64)).all():
+            raise self.fail(f"{what} holds NaN or infinity", "retrain or re-export the model")
+        return rationals(array)
+
+    def integer(self, index: int, what: str) -> int:
+        array = self.array(index, what)
+        if array.size != 1 or float(array.reshape(-1)[0]) != int(array.reshape(-1)[0]):
+            raise self.fail(f"{what} is {array.reshape(-1)[:3].tolist()}", f"{what} has to be one integer")
+        return int(array.reshape(-1)[0])
+
+    def attribute(self, name: str, default: Any = None) -> Any:
+        value = self.attributes.get(name, default)
+        return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+    def axes(self, index: int, rank: int) -> list[int] | None:
+        """Axes given as an attribute (older opsets) or as an input, counted from the front."""
+        raw = self.array(index, "axes").reshape(-1).tolist() if self.given(index) else self.attribute("axes")
+        return None if raw is None else [self.axis(int(a), rank) for a in raw]
+
+    def axis(self, axis: int, rank: int) -> int:
+        if not -rank <= axis < rank:
+            raise self.broken(f"axis {axis} of a tensor with {rank} axes")
+        return axis % rank
+
+    def emit(self, op: RealOp, inputs: Sequence[Signal], *shapes: Shape) -> list[Signal]:
+        """Add a real op; one output signal per shape."""
+        for shape in shapes:
+            if prod(shape) > MAX_ELEMENTS:
+                raise ModelError(
+                    f"a tensor of shape {list(shape)}",
+                    node=self.name,
+                    op=self.kind,
+                    remedy="hwq takes up to 2^28 elements",
+                )
+        outs = [Signal(self.fresh(self.name or self.kind), shape) for shape in shapes]
+        self.shapes.update((s.edge, s.shape) for s in outs)
+        self.nodes.append(
+            RealNode(self.name, self.kind, op, tuple(s.edge for s in inputs), tuple(s.edge for s in outs))
+        )
+        return outs

@@ -1,0 +1,109 @@
+"""Reading a model file as untrusted input: parsed, bounded, external data kept inside the model's folder."""
+
+from __future__ import annotations
+
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from google.protobuf.message import DecodeError
+from onnx import numpy_helper
+
+from hwq.errors import ModelError, UnsupportedError
+
+MAX_ELEMENTS = 1 << 31  # of one tensor
+MAX_BYTES = 1 << 33  # of one model with its external data
+
+Source = str | Path | bytes | onnx.ModelProto
+
+
+def load_model(source: Source) -> tuple[onnx.ModelProto, Path | None]:
+    """The parsed model and the folder its external data must lie in (None where it has no folder)."""
+    if isinstance(source, onnx.ModelProto):
+        return source, None
+    folder: Path | None = None
+    if isinstance(source, bytes):
+        data, label = source, "the model"
+    else:
+        path = Path(source)
+        label = path.name
+        if not path.is_file():
+            raise ModelError(f"no file '{label}'", remedy="give the path of an .onnx file")
+        if path.stat().st_size > MAX_BYTES:
+            raise ModelError(f"'{label}' is over 8 GiB", remedy="keep weights in external data")
+        data, folder = path.read_bytes(), path.resolve().parent
+    model = onnx.ModelProto()
+    try:
+        model.ParseFromString(data)
+    except DecodeError:
+        raise ModelError(
+            f"'{label}' is not an ONNX file, or is cut short", remedy="export or download it again"
+        ) from None
+    if not model.HasField("graph") or not model.graph.output or model.ir_version <= 0:
+        raise ModelError(f"'{label}' holds no ONNX graph", remedy="export or download it again")
+    return model, folder
+
+
+def read_tensor(tensor: onnx.TensorProto, folder: Path | None) -> npt.NDArray[Any]:
+    """A tensor as float64, int64 or bool; sizes are checked before memory is taken."""
+    dims = tuple(tensor.dims)
+    if any(d < 0 for d in dims) or prod(dims) > MAX_ELEMENTS:
+        raise ModelError(f"tensor '{tensor.name}' has the absurd shape {list(dims)}", remedy="export the model again")
+    if tensor.data_type == onnx.TensorProto.STRING:
+        raise UnsupportedError(f"tensor '{tensor.name}' holds strings", remedy="hwq compiles numbers only")
+    if tensor.data_location == onnx.TensorProto.EXTERNAL:
+        tensor = _with_external_data(tensor, folder)
+    try:
+        array = numpy_helper.to_array(tensor)
+    except (ValueError, TypeError, KeyError) as error:
+        raise ModelError(f"tensor '{tensor.name}' is damaged ({error})", remedy="export the model again") from None
+    if array.dtype == np.bool_:
+        return array
+    if np.issubdtype(array.dtype, np.integer) or "int" in array.dtype.name:
+        if array.dtype == np.uint64 and array.size and int(array.max()) >= 1 << 63:
+            raise UnsupportedError(f"tensor '{tensor.name}' holds integers of 64 bits", remedy="use int64")
+        return array.astype(np.int64)
+    if np.issubdtype(array.dtype, np.complexfloating):
+        raise UnsupportedError(f"tensor '{tensor.name}' holds complex numbers", remedy="hwq compiles real numbers only")
+    return array.astype(np.float64)
+
+
+def _with_external_data(tensor: onnx.TensorProto, folder: Path | None) -> onnx.TensorProto:
+    entries = {e.key: e.value for e in tensor.external_data}
+    location = entries.get("location", "")
+    if folder is None:
+        raise ModelError(
+            f"tensor '{tensor.name}' keeps its data in another file",
+            remedy="compile from the model's path, not from bytes",
+        )
+    base = folder.resolve()
+    target = (base / location).resolve()
+    if not location or base not in target.parents:
+        raise ModelError(
+            f"tensor '{tensor.name}' points outside the model's folder ('{location}')",
+            remedy="keep external data beside the model",
+        )
+    if not target.is_file():
+        raise ModelError(
+            f"tensor '{tensor.name}' needs the missing file '{location}'", remedy="keep it beside the model"
+        )
+    try:
+        offset, length = int(entries.get("offset", 0)), int(entries.get("length", -1))
+    except ValueError:
+        raise ModelError(f"tensor '{tensor.name}' has a damaged reference to '{location}'") from None
+    size = target.stat().st_size
+    length = size - offset if length < 0 else length
+    if offset < 0 or length < 0 or offset + length > size or length > MAX_BYTES:
+        raise ModelError(f"tensor '{tensor.name}' reads past the end of '{location}'", remedy="export the model again")
+    with target.open("rb") as file:
+        file.seek(offset)
+        raw = file.read(length)
+    inside = onnx.TensorProto()
+    inside.CopyFrom(tensor)
+    del inside.external_data[:]
+    inside.data_location = onnx.TensorProto.DEFAULT
+    inside.raw_data = raw
+    return inside

@@ -1,0 +1,242 @@
+"""The walk over an ONNX graph: checks it, folds constants as it goes, and turns each node into real ops by its rule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import onnx
+from onnx import helper
+
+from hwq.errors import HwqError, ModelError, SpecError, UnsupportedError
+from hwq.fixed import FixedType
+from hwq.frontends import folding, qonnx, shapes, standard
+from hwq.frontends.call import MAX_ELEMENTS, Call, Rule, Signal, Value
+from hwq.frontends.loading import Source, load_model, read_tensor
+from hwq.ir import Shape
+from hwq.names import unique_namer
+from hwq.real import InputType, RealGraph, RealInput, RealNode
+
+STANDARD: Mapping[str, Rule] = MappingProxyType({**shapes.RULES, **standard.RULES})
+QONNX_DOMAINS = frozenset({"onnx.brevitas", "qonnx.custom_op.general", "finn.custom_op.general"})
+RULES: Mapping[str, Mapping[str, Rule]] = MappingProxyType(
+    {"": STANDARD, "ai.onnx": STANDARD, **dict.fromkeys(QONNX_DOMAINS, qonnx.RULES)}
+)
+
+REFUSED: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "FloatQuant": ("minifloat quantization", "train with integer quantizers (Quant)"),
+        "DynamicQuantizeLinear": ("dynamic quantization: its scale depends on the data", "quantize statically"),
+        "MatMulInteger": ("dynamic quantization", "quantize statically (QDQ or QLinearMatMul)"),
+        "ConvInteger": ("dynamic quantization", "quantize statically (QDQ or QLinearConv)"),
+        "QuantLSTMCell": ("a recurrent cell", "hwq compiles feed-forward models"),
+        "LSTM": ("a recurrent layer", "hwq compiles feed-forward models"),
+        "GRU": ("a recurrent layer", "hwq compiles feed-forward models"),
+        "RNN": ("a recurrent layer", "hwq compiles feed-forward models"),
+        "If": ("control flow", "export a straight graph"),
+        "Loop": ("control flow", "export a straight graph"),
+        "Scan": ("control flow", "export a straight graph"),
+        "Softmax": ("Softmax", "end the model before it: its argmax is that of its input"),
+    }
+)
+
+ELEMENT_TYPES: Mapping[int, FixedType] = MappingProxyType(
+    {
+        onnx.TensorProto.UINT8: FixedType(False, 8),
+        onnx.TensorProto.INT8: FixedType(True, 8),
+        onnx.TensorProto.UINT16: FixedType(False, 16),
+        onnx.TensorProto.INT16: FixedType(True, 16),
+        onnx.TensorProto.INT32: FixedType(True, 32),
+        onnx.TensorProto.BOOL: FixedType(False, 1),
+    }
+)
+
+
+def read_onnx(source: Source, input_types: Mapping[str, InputType] | None = None) -> RealGraph:
+    """The real graph of a model file, its bytes or a ModelProto.
+
+    `input_types` states how unquantized inputs are stored. Errors: `ModelError` for a damaged or hostile file,
+    `UnsupportedError` for what hwq does not compile; each names the node.
+    """
+    model, folder = load_model(source)
+    return _Walk(model, folder, dict(input_types or {})).run()
+
+
+class _Walk:
+    """One pass over one model."""
+
+    def __init__(self, model: onnx.ModelProto, folder: Path | None, input_types: dict[str, InputType]) -> None:
+        self.graph = model.graph
+        self.folder = folder
+        self.versions = {o.domain: o.version for o in model.opset_import}
+        self.stated = input_types
+        self.env: dict[str, Value | None] = {"": None}
+        self.nodes: list[RealNode] = []
+        self.shapes: dict[str, Shape] = {}
+        self.fresh = unique_namer()
+
+    def run(self) -> RealGraph:
+        self._read_constants()
+        inputs = self._read_inputs()
+        unknown = sorted(set(self.stated) - {i.name for i in inputs})
+        if unknown:
+            raise SpecError(
+                f"the model has no input '{unknown[0]}'", remedy="its inputs: " + ", ".join(i.name for i in inputs)
+            )
+        for node in _in_order(self.graph.node, set(self.env)):
+            self._visit(node)
+        return RealGraph(self.graph.name or "model", inputs, self._outputs(), tuple(self.nodes), self.shapes)
+
+    def _read_constants(self) -> None:
+        for tensor in self.graph.initializer:
+            if tensor.name in self.env:
+                raise ModelError(f"tensor '{tensor.name}' is defined twice", remedy="export the model again")
+            self.env[tensor.name] = read_tensor(tensor, self.folder)
+        if self.graph.sparse_initializer:
+            raise UnsupportedError("sparse initializers", remedy="store the weights densely")
+
+    def _read_inputs(self) -> tuple[RealInput, ...]:
+        annotated = _annotated_types(self.graph)
+        inputs = []
+        for info in self.graph.input:
+            if info.name in self.env:
+                continue  # an initializer that older exporters list as an input too
+            edge, shape = self.fresh(info.name), _input_shape(info)
+            self.env[info.name] = Signal(edge, shape)
+            self.shapes[edge] = shape
+            known = annotated.get(info.name) or ELEMENT_TYPES.get(info.type.tensor_type.elem_type)
+            stated = self.stated.get(info.name) or (InputType(known) if known else None)
+            inputs.append(RealInput(info.name, edge, stated))
+        if not inputs:
+            raise ModelError("the graph has no input", remedy="export the model with its input")
+        return tuple(inputs)
+
+    def _visit(self, node: onnx.NodeProto) -> None:
+        clash = [o for o in node.output if o and o in self.env]
+        if clash:
+            raise ModelError(f"writes '{clash[0]}', which is already defined", node=node.name, op=node.op_type)
+        call = Call(
+            name=node.name,
+            kind=node.op_type,
+            domain=node.domain,
+            version=self.versions.get(node.domain, 0) or self.versions.get("ai.onnx", 0),
+            inputs=[self.env[i] for i in node.input],
+            attributes={a.name: self._attribute(node, a) for a in node.attribute},
+            n_outputs=len(node.output),
+            nodes=self.nodes,
+            shapes=self.shapes,
+            fresh=self.fresh,
+        )
+        values = self._apply(call)
+        for name, value in zip(node.output, values, strict=False):
+            if name:
+                self.env[name] = value
+
+    def _apply(self, call: Call) -> list[Value]:
+        rule = RULES.get(call.domain, {}).get(call.kind)
+        if rule is None and call.kind in REFUSED:
+            found, remedy = REFUSED[call.kind]
+            raise call.fail(found, remedy)
+        constant = not any(isinstance(v, Signal) for v in call.inputs) and bool(call.inputs)
+        if rule is None and constant and call.domain in ("", "ai.onnx"):
+            return list(folding.fold(call))
+        if rule is None:
+            domain = f" of domain '{call.domain}'" if call.domain else ""
+            raise call.fail(f"hwq does not compile this op{domain}", "replace it, or end the model before it")
+        try:
+            return list(rule(call))
+        except HwqError as error:
+            if error.node is None and error.op is None:
+                raise type(error)(error.found, node=call.name, op=call.kind, remedy=error.remedy) from None
+            raise
+
+    def _attribute(self, node: onnx.NodeProto, attribute: onnx.AttributeProto) -> Any:
+        if attribute.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS):
+            raise UnsupportedError("control flow", node=node.name, op=node.op_type, remedy="export a straight graph")
+        if attribute.type == onnx.AttributeProto.TENSOR:
+            return read_tensor(attribute.t, self.folder)
+        if attribute.type == onnx.AttributeProto.SPARSE_TENSOR:
+            raise UnsupportedError("a sparse constant", node=node.name, op=node.op_type, remedy="store it densely")
+        return helper.get_attribute_value(attribute)
+
+    def _outputs(self) -> dict[str, str]:
+        outputs: dict[str, str] = {}
+        for info in self.graph.output:
+            if info.name not in self.env:
+                raise ModelError(f"output '{info.name}' is never computed", remedy="check the file with onnx.checker")
+            value = self.env[info.name]
+            if isinstance(value, Signal):
+                outputs[info.name] = value.edge
+        if not outputs:
+            raise ModelError("no output depends on an input", remedy="export the model again")
+        return outputs
+
+
+def _input_shape(info: onnx.ValueInfoProto) -> Shape:
+    """The shape of one sample: a symbolic leading axis is the batch and becomes 1."""
+    tensor = info.type.tensor_type
+    if not info.type.HasField("tensor_type") or not tensor.HasField("shape"):
+        raise UnsupportedError(f"input '{info.name}' has no shape", remedy="export it with a fixed shape")
+    dims: list[int] = []
+    for axis, dim in enumerate(tensor.shape.dim):
+        if dim.HasField("dim_value") and dim.dim_value > 0:
+            dims.append(dim.dim_value)
+        elif axis == 0:
+            dims.append(1)
+        else:
+            raise UnsupportedError(
+                f"axis {axis} of input '{info.name}' has no fixed extent", remedy="only the batch axis may be symbolic"
+            )
+    if prod(dims) > MAX_ELEMENTS:
+        raise ModelError(f"input '{info.name}' has the absurd shape {dims}", remedy="hwq takes up to 2^28 elements")
+    return tuple(dims)
+
+
+def _annotated_types(graph: onnx.GraphProto) -> dict[str, FixedType]:
+    """Integer types that FINN wrote as quantization annotations."""
+    known: dict[str, FixedType] = {}
+    for annotation in graph.quantization_annotation:
+        for entry in annotation.quant_parameter_tensor_names:
+            text = entry.value
+            for prefix, signed in (("UINT", False), ("INT", True)):
+                digits = text.removeprefix(prefix)
+                if (
+                    entry.key == "finn_datatype"
+                    and text.startswith(prefix)
+                    and digits.isdigit()
+                    and 1 <= int(digits) <= 64
+                ):
+                    known[annotation.tensor_name] = FixedType(signed, int(digits))
+    return known
+
+
+def _in_order(nodes: Any, known: set[str]) -> list[onnx.NodeProto]:
+    """Nodes so that each comes after what it reads; a cycle or a missing tensor is an error that names a node."""
+    waiting = list(nodes)
+    made = {o for n in waiting for o in n.output}
+    for node in waiting:
+        for name in node.input:
+            if name and name not in known and name not in made:
+                raise ModelError(f"reads '{name}', which nothing defines", node=node.name, op=node.op_type)
+    ordered: list[onnx.NodeProto] = []
+    ready = set(known)
+    while waiting:
+        later = []
+        for node in waiting:
+            if all(i in ready for i in node.input):
+                ordered.append(node)
+                ready.update(node.output)
+            else:
+                later.append(node)
+        if len(later) == len(waiting):
+            raise ModelError(
+                "the graph has a cycle through this node",
+                node=later[0].name,
+                op=later[0].op_type,
+                remedy="export it again",
+            )
+        waiting = later
+    return ordered

@@ -1,0 +1,200 @@
+"""ONNX ops that move or describe data. They act alike on activations, plain constants and coded constants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import prod
+from types import MappingProxyType
+
+import numpy as np
+
+from hwq import real
+from hwq.constants import Coded
+from hwq.frontends.call import MAX_ELEMENTS, Array, Call, Rule, Signal, Value
+from hwq.ir import Shape
+
+
+def shape_of(value: Value) -> Shape:
+    return tuple(value.shape)
+
+
+def _moved(call: Call, value: Value, op: real.RealOp, shape: Shape, move: Callable[[Array], Array]) -> list[Value]:
+    if isinstance(value, Signal):
+        return list(call.emit(op, [value], shape))
+    return [value.moved(move) if isinstance(value, Coded) else np.asarray(move(value))]
+
+
+def _reshaped(call: Call, value: Value, shape: Shape) -> list[Value]:
+    if prod(shape) != prod(shape_of(value)):
+        raise call.broken(f"cannot turn shape {list(shape_of(value))} into {list(shape)}")
+    return _moved(call, value, real.Reshape(shape), shape, lambda a: a.reshape(shape))
+
+
+def reshape(call: Call) -> list[Value]:
+    """ONNX Reshape: 0 copies an extent (unless allowzero), -1 takes what is left."""
+    value = call.value(0)
+    raw = call.array(1, "the shape").reshape(-1).tolist() if call.given(1) else call.attribute("shape", [])
+    have = shape_of(value)
+    want = [int(d) for d in raw]
+    if not call.attribute("allowzero", 0):
+        if any(d == 0 and i >= len(have) for i, d in enumerate(want)):
+            raise call.broken(f"shape {want} copies an axis that is not there")
+        want = [have[i] if d == 0 else d for i, d in enumerate(want)]
+    if want.count(-1) > 1 or any(d < -1 for d in want):
+        raise call.broken(f"shape {want}")
+    known = prod(d for d in want if d != -1)
+    if -1 in want:
+        if known == 0 or prod(have) % known:
+            raise call.broken(f"cannot turn shape {list(have)} into {want}")
+        want[want.index(-1)] = prod(have) // known
+    return _reshaped(call, value, tuple(want))
+
+
+def flatten(call: Call) -> list[Value]:
+    value = call.value(0)
+    shape = shape_of(value)
+    axis = call.attribute("axis", 1)
+    if not -len(shape) <= axis <= len(shape):
+        raise call.broken(f"axis {axis} of a tensor with {len(shape)} axes")
+    axis = axis + len(shape) if axis < 0 else axis
+    return _reshaped(call, value, (prod(shape[:axis]), prod(shape[axis:])))
+
+
+def squeeze(call: Call) -> list[Value]:
+    value = call.value(0)
+    shape = shape_of(value)
+    axes = call.axes(1, len(shape))
+    drop = [i for i, d in enumerate(shape) if d == 1] if axes is None else axes
+    if any(shape[a] != 1 for a in drop):
+        raise call.broken(f"squeezes an axis of shape {list(shape)} that is longer than 1")
+    return _reshaped(call, value, tuple(d for i, d in enumerate(shape) if i not in drop))
+
+
+def unsqueeze(call: Call) -> list[Value]:
+    value = call.value(0)
+    shape = list(shape_of(value))
+    raw = call.array(1, "axes").reshape(-1).tolist() if call.given(1) else call.attribute("axes", [])
+    rank = len(shape) + len(raw)
+    for axis in sorted(call.axis(int(a), rank) for a in raw):
+        shape.insert(axis, 1)
+    return _reshaped(call, value, tuple(shape))
+
+
+def transpose(call: Call) -> list[Value]:
+    value = call.value(0)
+    shape = shape_of(value)
+    perm = tuple(call.attribute("perm", range(len(shape))[::-1]))
+    if sorted(perm) != list(range(len(shape))):
+        raise call.broken(f"perm {list(perm)} for {len(shape)} axes")
+    op = real.Transpose(perm)
+    return _moved(call, value, op, tuple(shape[p] for p in perm), lambda a: a.transpose(perm))
+
+
+def identity(call: Call) -> list[Value]:
+    """Identity; Dropout at inference; Cast of an activation between float types."""
+    return [call.value(0)]
+
+
+def dropout(call: Call) -> list[Value]:
+    if call.given(2) and bool(np.any(call.array(2, "training_mode"))):
+        raise call.fail("Dropout in training mode", "export the model in evaluation mode")
+    value = call.value(0)
+    mask = np.ones(shape_of(value), dtype=bool)
+    return [value, mask][: max(1, call.n_outputs)]
+
+
+def shape(call: Call) -> list[Value]:
+    dims = np.asarray(shape_of(call.value(0)), dtype=np.int64)
+    rank = dims.size
+    first, last = call.attribute("start", 0), call.attribute("end", rank)
+    return [dims[slice(first, last)]]
+
+
+def size(call: Call) -> list[Value]:
+    return [np.asarray(prod(shape_of(call.value(0))), dtype=np.int64)]
+
+
+def constant(call: Call) -> list[Value]:
+    """Constant: the walk has read tensors already; scalars and lists come as attributes."""
+    for key in ("value", "value_float", "value_int", "value_floats", "value_ints"):
+        if key in call.attributes:
+            array = np.asarray(call.attributes[key])
+            return [array.astype(np.float64) if array.dtype.kind == "f" else array]
+    raise call.fail("a constant that is no number", "use a dense numeric constant")
+
+
+def constant_of_shape(call: Call) -> list[Value]:
+    dims = [int(d) for d in call.array(0, "the shape").reshape(-1)]
+    if any(d < 0 for d in dims) or prod(dims) > MAX_ELEMENTS:
+        raise call.broken(f"a constant of the absurd shape {dims}")
+    fill = call.attribute("value", np.zeros(1))
+    return [np.full(dims, np.asarray(fill).reshape(-1)[0])]
+
+
+def gather(call: Call) -> list[Value]:
+    data, index = call.value(0), call.array(1, "the index")
+    if isinstance(data, Signal):
+        raise call.fail("Gather on an activation", "slice with Reshape/Transpose, or move the selection to the host")
+    shape_ = shape_of(data)
+    axis = call.axis(call.attribute("axis", 0), max(1, len(shape_)))
+    index = index.astype(np.int64)
+    if index.size and not (-shape_[axis] <= index.min() and index.max() < shape_[axis]):
+        raise call.broken(f"index {index.reshape(-1)[:3].tolist()} along an axis of {shape_[axis]}")
+    if isinstance(data, Coded):
+        return [data.moved(lambda a: a.take(index, axis=axis))]
+    return [np.asarray(data.take(index, axis=axis))]
+
+
+def concat(call: Call) -> list[Value]:
+    values = [call.value(i) for i in range(len(call.inputs))]
+    if any(isinstance(v, Signal) for v in values):
+        raise call.fail("Concat of activations", "it is not compiled yet: split the model before it")
+    arrays = [v.values() if isinstance(v, Coded) else v for v in values if not isinstance(v, Signal)]
+    if not arrays or sum(a.size for a in arrays) > MAX_ELEMENTS:
+        raise call.broken("nothing, or too much, to concatenate")
+    try:
+        return [np.concatenate(arrays, axis=call.attribute("axis", 0))]
+    except ValueError:
+        raise call.broken(f"shapes {[list(a.shape) for a in arrays]} do not fit together") from None
+
+
+def cast(call: Call) -> Sequence[Value]:
+    """Cast: of an activation only between floats; of a constant to int64, float64 or bool."""
+    value = call.value(0)
+    to = int(call.attribute("to", 1))
+    integers, floats = {2, 3, 4, 5, 6, 7, 12, 13, 21, 22}, {1, 10, 11, 16}
+    if isinstance(value, Signal):
+        if to not in floats:
+            raise call.fail(
+                f"a Cast of an activation to ONNX type {to}", "quantize with Quant or QuantizeLinear instead"
+            )
+        return [value]
+    if isinstance(value, Coded):
+        return [value if to in floats else value.values().astype(np.int64)]
+    if to in floats:
+        return [value.astype(np.float64)]
+    if to in integers:
+        return [np.trunc(value).astype(np.int64) if value.dtype.kind == "f" else value.astype(np.int64)]
+    if to == 9:
+        return [value.astype(bool)]
+    raise call.fail(f"a Cast to ONNX type {to}", "use a numeric type")
+
+
+RULES: MappingProxyType[str, Rule] = MappingProxyType(
+    {
+        "Reshape": reshape,
+        "Flatten": flatten,
+        "Squeeze": squeeze,
+        "Unsqueeze": unsqueeze,
+        "Transpose": transpose,
+        "Identity": identity,
+        "Dropout": dropout,
+        "Shape": shape,
+        "Size": size,
+        "Constant": constant,
+        "ConstantOfShape": constant_of_shape,
+        "Gather": gather,
+        "Concat": concat,
+        "Cast": cast,
+    }
+)

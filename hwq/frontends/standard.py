@@ -1,0 +1,257 @@
+"""ONNX' own arithmetic as real ops: everything linear becomes Affine or MatMul, every clamp becomes Clip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from types import MappingProxyType
+
+import numpy as np
+
+from hwq import real
+from hwq.constants import Coded, on_dyadic_grid
+from hwq.exact import Rationals, elementwise, rationals, scalar, sqrt_rational
+from hwq.frontends.call import Array, Call, Rule, Signal, Value
+from hwq.ir import Shape
+
+
+def affine(call: Call, x: Signal, a: Rationals, b: Rationals) -> Signal:
+    """a x + b; parameters may not make x larger."""
+    for parameter in (a, b):
+        try:
+            fits = np.broadcast_shapes(x.shape, parameter.shape) == x.shape
+        except ValueError:
+            raise call.broken(f"shapes {list(x.shape)} and {list(parameter.shape)} do not broadcast") from None
+        if not fits:
+            raise call.fail(
+                f"an activation of shape {list(x.shape)} is broadcast to {list(parameter.shape)}",
+                "expand the activation before, or reshape the constant",
+            )
+    return call.emit(real.Affine(a, b), [x], x.shape)[0]
+
+
+def _arithmetic(call: Call, fold: Callable[[Array, Array], Array]) -> list[Value] | None:
+    """The folded result where both inputs are constants."""
+    left, right = call.value(0), call.value(1)
+    if isinstance(left, Signal) or isinstance(right, Signal):
+        if isinstance(left, Signal) and isinstance(right, Signal):
+            raise call.fail(f"{call.kind} of two activations", "it is not compiled yet: split the model before it")
+        return None
+    with np.errstate(all="ignore"):
+        return [np.asarray(fold(call.array(0, "input 0"), call.array(1, "input 1")))]
+
+
+def _operands(call: Call) -> tuple[Signal, Rationals, bool]:
+    """The activation, the constant, and whether the activation stands on the left."""
+    if isinstance(call.value(0), Signal):
+        return call.signal(0), call.exact(1, "input 1"), True
+    return call.signal(1), call.exact(0, "input 0"), False
+
+
+def add(call: Call) -> list[Value]:
+    folded = _arithmetic(call, np.add)
+    if folded:
+        return folded
+    x, c, _ = _operands(call)
+    return [affine(call, x, scalar(1), c)]
+
+
+def sub(call: Call) -> list[Value]:
+    folded = _arithmetic(call, np.subtract)
+    if folded:
+        return folded
+    x, c, left = _operands(call)
+    return [affine(call, x, scalar(1), -c) if left else affine(call, x, scalar(-1), c)]
+
+
+def mul(call: Call) -> list[Value]:
+    for i in (0, 1):
+        weights, factor = call.value(i), call.value(1 - i)
+        if isinstance(weights, Coded) and isinstance(factor, np.ndarray) and factor.size == 1:
+            return [weights.times(scalar(call.exact(1 - i, "the factor").reshape(-1)[0]))]
+    folded = _arithmetic(call, np.multiply)
+    if folded:
+        return folded
+    x, c, _ = _operands(call)
+    return [affine(call, x, c, scalar(0))]
+
+
+def _divide(left: Array, right: Array) -> Array:
+    if left.dtype.kind == "i" and right.dtype.kind == "i":
+        return np.where(right == 0, 0, np.trunc(left / np.where(right == 0, 1, right))).astype(np.int64)
+    return np.divide(left, right)
+
+
+def div(call: Call) -> list[Value]:
+    folded = _arithmetic(call, _divide)
+    if folded:
+        return folded
+    x, c, left = _operands(call)
+    if not left:
+        raise call.fail(
+            "a constant divided by an activation", "it is not compiled: quantize and use a table on the host"
+        )
+    if any(v == 0 for v in c.reshape(-1)):
+        raise call.fail("a division by zero", "retrain or re-export the model")
+    return [affine(call, x, elementwise(lambda v: 1 / v, c), scalar(0))]
+
+
+def neg(call: Call) -> list[Value]:
+    x = call.value(0)
+    return [affine(call, x, scalar(-1), scalar(0)) if isinstance(x, Signal) else -call.array(0, "input 0")]
+
+
+def _channel(parameter: Rationals, x: Signal, axis: int = 1) -> Rationals:
+    """A (C,) parameter along an axis of x."""
+    shape = [1] * len(x.shape)
+    shape[axis] = parameter.size
+    return parameter.reshape(shape)
+
+
+def batch_normalization(call: Call) -> list[Value]:
+    """gamma (x - mean) / sqrt(var + epsilon) + beta, the root taken to 160 bits (exact where rational)."""
+    x = call.signal(0)
+    gamma, beta, mean, var = (call.exact(i, "a BatchNormalization parameter").reshape(-1) for i in range(1, 5))
+    if call.attribute("training_mode", 0):
+        raise call.fail("BatchNormalization in training mode", "export the model in evaluation mode")
+    axis = 1 if len(x.shape) > 1 else 0
+    if any(p.size != x.shape[axis] for p in (gamma, beta, mean, var)):
+        raise call.broken(f"parameters of {gamma.size} channels for shape {list(x.shape)}")
+    epsilon = Fraction(float(np.float32(call.attribute("epsilon", 1e-5))))
+    if any(v + epsilon <= 0 for v in var):
+        raise call.fail("a BatchNormalization variance that is not positive", "retrain or re-export the model")
+    a = gamma / elementwise(lambda v: sqrt_rational(v + epsilon), var)
+    return [affine(call, x, _channel(a, x, axis), _channel(beta - mean * a, x, axis))]
+
+
+def relu(call: Call) -> list[Value]:
+    x = call.value(0)
+    if not isinstance(x, Signal):
+        return [np.maximum(call.array(0, "input 0"), 0)]
+    return list(call.emit(real.Clip(scalar(0), None), [x], x.shape))
+
+
+def clip(call: Call) -> list[Value]:
+    """Clip: bounds are attributes before opset 11, inputs since; huge bounds are none."""
+
+    def bound(index: int, name: str) -> Rationals | None:
+        if call.given(index):
+            array = call.array(index, f"the {name} bound")
+        elif call.attribute(name) is not None:
+            array = np.asarray(call.attribute(name), dtype=np.float32).astype(np.float64)
+        else:
+            return None
+        limit = float(np.finfo(np.float32).max)
+        return None if not np.isfinite(array).all() or abs(float(array.reshape(-1)[0])) >= limit else rationals(array)
+
+    x, lo, hi = call.value(0), bound(1, "min"), bound(2, "max")
+    if not isinstance(x, Signal):
+        low = -np.inf if lo is None else float(lo.reshape(-1)[0])
+        high = np.inf if hi is None else float(hi.reshape(-1)[0])
+        return [np.minimum(np.maximum(call.array(0, "input 0"), low), high)]
+    if lo is None and hi is None:
+        return [x]
+    one = [None if v is None else scalar(v.reshape(-1)[0]) for v in (lo, hi)]
+    return list(call.emit(real.Clip(one[0], one[1]), [x], x.shape))
+
+
+def weights_of(call: Call, index: int) -> Coded:
+    """A weight input on its grid."""
+    value = call.value(index)
+    if isinstance(value, Signal):
+        raise call.fail("two activations are multiplied", "one operand has to be constant weights")
+    if isinstance(value, Coded):
+        return value
+    coded = on_dyadic_grid(value)
+    if coded is None:
+        raise call.fail(
+            "float weights that lie on no grid of 20 bits",
+            "quantize them with a Quant node (QKeras, Brevitas) or write a quantizer config",
+        )
+    return coded
+
+
+def _matmul(call: Call, x: Signal, weights: Coded) -> Signal:
+    shape: Shape = weights.shape
+    if len(shape) > 2 and all(d == 1 for d in shape[:-2]):
+        weights = weights.moved(lambda a: a.reshape(shape[-2:]))
+    if len(weights.shape) != 2:
+        raise call.fail(f"weights of shape {list(shape)}", "use one weight matrix per MatMul")
+    n_in, n_out = weights.shape
+    if not x.shape or x.shape[-1] != n_in:
+        raise call.broken(f"shapes {list(x.shape)} and {[n_in, n_out]} do not fit")
+    return call.emit(real.MatMul(weights), [x], (*x.shape[:-1], n_out))[0]
+
+
+def matmul(call: Call) -> list[Value]:
+    left, right = call.value(0), call.value(1)
+    if not isinstance(left, Signal) and not isinstance(right, Signal):
+        return [np.matmul(call.array(0, "input 0"), call.array(1, "input 1"))]
+    if not isinstance(left, Signal):
+        raise call.fail("constant weights stand left of the activation", "write it as X W with a transposed weight")
+    return [_matmul(call, left, weights_of(call, 1))]
+
+
+def gemm(call: Call) -> list[Value]:
+    """alpha A B + beta C."""
+    x = call.signal(0)
+    if call.attribute("transA", 0):
+        raise call.fail("Gemm with transA", "transpose the activation before it")
+    weights = weights_of(call, 1)
+    if call.attribute("transB", 0):
+        weights = weights.moved(lambda a: a.T)
+    alpha, beta = (Fraction(float(np.float32(call.attribute(key, 1.0)))) for key in ("alpha", "beta"))
+    y = _matmul(call, x, weights)
+    bias = call.exact(2, "the bias") * beta if call.given(2) else scalar(0)
+    if alpha == 1 and not call.given(2):
+        return [y]
+    return [affine(call, y, scalar(alpha), bias)]
+
+
+def _arg(call: Call, largest: bool) -> list[Value]:
+    x = call.signal(0)
+    axis = call.axis(call.attribute("axis", 0), len(x.shape))
+    shape = (*x.shape[:axis], 1, *x.shape[axis + 1 :])
+    op = real.TopK(axis, 1, largest, bool(call.attribute("select_last_index", 0)))
+    _, index = call.emit(op, [x], shape, shape)
+    if call.attribute("keepdims", 1):
+        return [index]
+    flat = x.shape[:axis] + x.shape[axis + 1 :]
+    return list(call.emit(real.Reshape(flat), [index], flat))
+
+
+def argmax(call: Call) -> list[Value]:
+    return _arg(call, True)
+
+
+def argmin(call: Call) -> list[Value]:
+    return _arg(call, False)
+
+
+def topk(call: Call) -> list[Value]:
+    x = call.signal(0)
+    k = call.integer(1, "k") if call.given(1) else int(call.attribute("k", 1))
+    axis = call.axis(call.attribute("axis", -1), len(x.shape))
+    if not 1 <= k <= x.shape[axis]:
+        raise call.broken(f"k = {k} along an axis of {x.shape[axis]}")
+    shape = (*x.shape[:axis], k, *x.shape[axis + 1 :])
+    return list(call.emit(real.TopK(axis, k, bool(call.attribute("largest", 1))), [x], shape, shape))
+
+
+RULES: MappingProxyType[str, Rule] = MappingProxyType(
+    {
+        "Add": add,
+        "Sub": sub,
+        "Mul": mul,
+        "Div": div,
+        "Neg": neg,
+        "BatchNormalization": batch_normalization,
+        "Relu": relu,
+        "Clip": clip,
+        "MatMul": matmul,
+        "Gemm": gemm,
+        "ArgMax": argmax,
+        "ArgMin": argmin,
+        "TopK": topk,
+    }
+)

@@ -1,0 +1,30 @@
+"""The hardware ops, one file each. `OPS` lists them: the shared tests take each one's samples through every oracle."""
+
+from __future__ import annotations
+
+from hwq.ops.base import Channels, Kernel, Op, Rom, Sample, spread
+from hwq.ops.dense import Dense
+from hwq.ops.move import Reshape, Transpose
+from hwq.ops.scale import Scale
+from hwq.ops.select import TopK
+from hwq.ops.shift import Shift
+from hwq.ops.threshold import Threshold
+
+OPS: tuple[type[Op], ...] = (Dense, Shift, Threshold, Scale, Reshape, Transpose, TopK)
+
+__all__ = [
+    "OPS",
+    "Channels",
+    "Dense",
+    "Kernel",
+    "Op",
+    "Reshape",
+    "Rom",
+    "Sample",
+    "Scale",
+    "Shift",
+    "Threshold",
+    "TopK",
+    "Transpose",
+    "spread",
+]

@@ -1,0 +1,128 @@
+"""What a hardware op is: it infers its output's range, simulates on codes, and describes itself to a kernel template.
+
+One op is one file here and one template of the same stem in `templates/kernels`. Nothing else knows an op by name.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import prod
+from typing import Any, ClassVar
+
+import numpy as np
+
+from hwq.fixed import Codes, FixedType, code_dtype
+from hwq.ir import Edge, Shape
+
+Kernel = Callable[..., tuple[Codes, ...]]
+"""Takes code arrays of shape (batch, *edge.shape) and returns one per output."""
+
+
+@dataclass(frozen=True)
+class Rom:
+    """A table of constants as hardware stores it: `words[depth][lanes]` of integer codes, all lanes read at once."""
+
+    role: str  # "weights", "bias", "thresholds", ...: unique within its op
+    words: Codes
+    type: FixedType
+
+    @property
+    def depth(self) -> int:
+        return int(self.words.shape[0])
+
+    @property
+    def lanes(self) -> int:
+        return int(self.words.shape[1])
+
+    @property
+    def bits(self) -> int:
+        return int(self.words.size) * self.type.width
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An op with input edges, for the test that takes every op through every oracle."""
+
+    label: str
+    op: Op
+    inputs: tuple[Edge, ...]
+
+
+@dataclass(frozen=True)
+class Channels:
+    """Which parameter an element uses: `c = (index // inner) % count`, over the flattened tensor."""
+
+    count: int = 1
+    inner: int = 1
+
+    def index(self, size: int) -> Codes:
+        return (np.arange(size) // self.inner) % self.count
+
+    def view(self, codes: Codes) -> Codes:
+        """(batch, ...) codes as (batch, outer, count, inner)."""
+        return codes.reshape(codes.shape[0], -1, self.count, self.inner)
+
+
+def channels_of(shape: Shape, full: Shape) -> Channels:
+    """The channel map of parameters of `shape`, broadcast against a tensor of shape `full`.
+
+    The smallest run of axes that covers every axis along which the parameters vary.
+    """
+    padded = (1,) * (len(full) - len(shape)) + tuple(shape)
+    varying = [axis for axis, extent in enumerate(padded) if extent != 1]
+    if not varying:
+        return Channels()
+    first, last = varying[0], varying[-1]
+    return Channels(prod(full[first : last + 1]), prod(full[last + 1 :]))
+
+
+def spread(values: Any, full: Shape) -> tuple[Any, Channels]:
+    """Parameters broadcastable to `full` as one flat row per channel, and their channel map."""
+    array = np.asarray(values)
+    channels = channels_of(array.shape, full)
+    padded = array.reshape((1,) * (len(full) - array.ndim) + array.shape)
+    varying = [axis for axis, extent in enumerate(padded.shape) if extent != 1]
+    if not varying:
+        return array.reshape(1), channels
+    target = tuple(extent if varying[0] <= axis <= varying[-1] else 1 for axis, extent in enumerate(full))
+    return np.broadcast_to(padded, target).reshape(-1), channels
+
+
+def as_codes(values: Any, lo: int, hi: int) -> Codes:
+    """An integer array in the dtype that `lo..hi` asks for."""
+    return np.asarray(values).astype(code_dtype(lo, hi))
+
+
+class Op(ABC):
+    """A hardware op: integers in, integers out, exactly."""
+
+    kind: ClassVar[str]
+
+    @abstractmethod
+    def infer(self, inputs: tuple[Edge, ...]) -> tuple[Edge, ...]:
+        """The output edges: shapes, types and the ranges that can really occur."""
+
+    @abstractmethod
+    def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
+        """A function that computes the op on batches of codes; tables it needs are made here, once."""
+
+    @classmethod
+    @abstractmethod
+    def samples(cls) -> Iterator[Sample]:
+        """Instances that cover the op's cases, for the shared tests."""
+
+    def roms(self) -> tuple[Rom, ...]:
+        return ()
+
+    def macs(self, inputs: tuple[Edge, ...]) -> int:
+        """Multiply-accumulates per sample."""
+        return 0
+
+    def cycles(self, inputs: tuple[Edge, ...]) -> int:
+        """Loop iterations of the kernel per sample, its initiation interval being 1."""
+        return 1
+
+    def __str__(self) -> str:
+        return self.kind

@@ -1,0 +1,63 @@
+"""scale: y = x * mult + add per channel, exact: puts channels of different real scales on one common grid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from hwq.fixed import Codes, FixedType
+from hwq.ir import Edge
+from hwq.ops.base import Channels, Kernel, Op, Rom, Sample, as_codes
+
+
+@dataclass(frozen=True, eq=False)
+class Scale(Op):
+    """`mult` and `add` (C,) are integers; the binary point stays that of x."""
+
+    kind = "scale"
+    mult: Codes
+    add: Codes
+    channels: Channels = Channels()
+
+    def infer(self, inputs: tuple[Edge, ...]) -> tuple[Edge, ...]:
+        (x,) = inputs
+        mult, add = self.mult.astype(object), self.add.astype(object)
+        ends = np.stack([mult * x.lo + add, mult * x.hi + add])
+        return (Edge.covering(x.shape, int(ends.min()), int(ends.max()), x.type.frac),)
+
+    def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
+        (x,) = inputs
+        (y,) = self.infer(inputs)
+        bound = max(abs(y.lo), abs(y.hi), max(abs(x.lo), abs(x.hi)) * max(abs(int(m)) for m in self.mult))
+        mult = as_codes(self.mult, -bound, bound).reshape(1, 1, -1, 1)
+        add = as_codes(self.add, -bound, bound).reshape(1, 1, -1, 1)
+
+        def kernel(codes: Codes) -> tuple[Codes, ...]:
+            acc = self.channels.view(as_codes(codes, -bound, bound)) * mult + add
+            return (as_codes(acc.reshape(codes.shape), y.lo, y.hi),)
+
+        return kernel
+
+    def roms(self) -> tuple[Rom, ...]:
+        named = (("multipliers", self.mult), ("offsets", self.add))
+        return tuple(
+            Rom(role, codes.reshape(-1, 1), FixedType.covering(int(codes.min()), int(codes.max())))
+            for role, codes in named
+        )
+
+    def macs(self, inputs: tuple[Edge, ...]) -> int:
+        return inputs[0].size
+
+    def __str__(self) -> str:
+        return f"scale[x{self.channels.count}]"
+
+    @classmethod
+    def samples(cls) -> Iterator[Sample]:
+        x = Edge.covering((1, 12), -50, 49, 3)
+        mult, add = np.asarray([3, -5, 1, 0]), np.asarray([0, 7, -1, 9])
+        yield Sample("channels", cls(mult, add, Channels(4, 3)), (x,))
+        yield Sample("uniform", cls(np.asarray([4]), np.asarray([-2])), (x,))
+        big = np.asarray([1 << 50, 3], dtype=object)
+        yield Sample("past_int64", cls(big, np.asarray([5, -(1 << 66)], dtype=object), Channels(2, 6)), (x,))

@@ -1,0 +1,113 @@
+"""shift: y = clamp(round((x + add) / 2**drop)), the requantizer whose scale is a power of two."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from hwq.fixed import Codes, FixedType, Rounding, round_shift
+from hwq.ir import Edge
+from hwq.ops.base import Channels, Kernel, Op, Rom, Sample, as_codes
+
+
+@dataclass(frozen=True, eq=False)
+class Shift(Op):
+    """Drops `drop` bits (negative: appends zeros) after adding `add[channel]`, then clamps codes to `lo..hi`.
+
+    The output's binary point moves with the bits: `frac` becomes `frac - drop`.
+    """
+
+    kind = "shift"
+    drop: int
+    rounding: Rounding
+    lo: int
+    hi: int
+    add: Codes | None = None
+    channels: Channels = Channels()
+    type: FixedType | None = None  # None: the narrowest that holds the clamped range
+
+    def _widened(self, x: Edge) -> tuple[int, int]:
+        """The range of x + add."""
+        if self.add is None:
+            return x.lo, x.hi
+        return x.lo + min(0, int(self.add.min())), x.hi + max(0, int(self.add.max()))
+
+    def sum_edge(self, x: Edge) -> Edge:
+        """x + add, in full."""
+        lo, hi = self._widened(x)
+        return Edge.covering(x.shape, lo, hi, x.type.frac)
+
+    def _extremes(self, x: Edge) -> tuple[int, int]:
+        """The rounded range before the clamp."""
+        shifts = [0] if self.add is None else [int(self.add.min()), int(self.add.max())]
+        ends = np.asarray([x.lo + shifts[0], x.hi + shifts[-1]], dtype=object)
+        low, high = round_shift(ends, self.drop, self.rounding)
+        return int(low), int(high)
+
+    def infer(self, inputs: tuple[Edge, ...]) -> tuple[Edge, ...]:
+        (x,) = inputs
+        low, high = self._extremes(x)
+        lo, hi = min(max(low, self.lo), self.hi), max(min(high, self.hi), self.lo)
+        frac = x.type.frac - self.drop
+        stated = self.type
+        kind = FixedType(stated.signed, stated.width, frac) if stated else FixedType.covering(lo, hi, frac)
+        return (Edge(x.shape, kind, lo, hi),)
+
+    def clamps(self, x: Edge) -> tuple[bool, bool]:
+        """Whether the lower and the upper clamp can act at all."""
+        low, high = self._extremes(x)
+        return low < self.lo, high > self.hi
+
+    def rounded_type(self, x: Edge) -> FixedType:
+        """Holds the rounded value before the clamp."""
+        low, high = self._extremes(x)
+        return FixedType.covering(low, high, x.type.frac - self.drop)
+
+    def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
+        (x,) = inputs
+        (y,) = self.infer(inputs)
+        low, high = self._extremes(x)
+        spare = 1 << max(0, self.drop)
+        total = self.sum_edge(x)
+        bound = 4 * max(abs(total.lo), abs(total.hi), abs(low), abs(high), spare)
+        add = None if self.add is None else as_codes(self.add, -bound, bound).reshape(1, 1, -1, 1)
+
+        def kernel(codes: Codes) -> tuple[Codes, ...]:
+            acc = as_codes(codes, -bound, bound)
+            if add is not None:
+                acc = (self.channels.view(acc) + add).reshape(codes.shape)
+            acc = round_shift(acc, self.drop, self.rounding)
+            return (as_codes(np.minimum(np.maximum(acc, self.lo), self.hi), y.lo, y.hi),)
+
+        return kernel
+
+    def roms(self) -> tuple[Rom, ...]:
+        if self.add is None or self.add.size == 1:
+            return ()
+        return (Rom("offsets", self.add.reshape(-1, 1), FixedType.covering(int(self.add.min()), int(self.add.max()))),)
+
+    def cycles(self, inputs: tuple[Edge, ...]) -> int:
+        return 1
+
+    def __str__(self) -> str:
+        add = "" if self.add is None else f" add x{self.add.size}"
+        return f"shift[>>{self.drop} {self.rounding.value} clamp {self.lo}..{self.hi}{add}]"
+
+    @classmethod
+    def samples(cls) -> Iterator[Sample]:
+        x = Edge.covering((1, 40), -200, 199, 5)
+        for mode in Rounding:
+            yield Sample(mode.value, cls(3, mode, -8, 7), (x,))
+        yield Sample("left", cls(-2, Rounding.FLOOR, -800, 800), (x,))
+        yield Sample("relu", cls(2, Rounding.HALF_EVEN, 0, 15), (x,))
+        yield Sample("narrow", cls(4, Rounding.HALF_EVEN, -7, 7), (x,))
+        yield Sample("odd_clamp", cls(1, Rounding.HALF_AWAY, -3, 90, type=FixedType(True, 10)), (x,))
+        yield Sample("never_negative", cls(1, Rounding.CEIL, 5, 90), (x,))
+        add = np.asarray([-30, 0, 1, 77])
+        yield Sample("offsets", cls(3, Rounding.HALF_EVEN, -16, 15, add, Channels(4, 1)), (x,))
+        yield Sample("offsets_inner", cls(3, Rounding.CEIL, -16, 15, add, Channels(4, 10)), (x,))
+        yield Sample("one_offset", cls(2, Rounding.AWAY, -16, 15, np.asarray([-3])), (x,))
+        huge = Edge.covering((1, 6), -(1 << 70), 1 << 70)
+        yield Sample("past_int64", cls(60, Rounding.HALF_EVEN, -2000, 2000), (huge,))

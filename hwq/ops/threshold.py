@@ -1,0 +1,145 @@
+"""threshold: y = base +- the number of thresholds reached, any monotone step function of an integer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from hwq.fixed import Codes, FixedType
+from hwq.ir import Edge
+from hwq.ops.base import Channels, Kernel, Op, Rom, Sample, as_codes
+
+TABLE_LIMIT = 1 << 22  # entries of a simulation table before bisection takes over
+PARALLEL_LIMIT = 16  # thresholds compared side by side in hardware; above, a binary search
+
+
+@dataclass(frozen=True, eq=False)
+class Threshold(Op):
+    """`y = base[c] + sign[c] * #{k: x >= thresholds[c, k]}`; rows ascend, and may repeat a threshold.
+
+    `thresholds` (C, K), `base` (C,), `sign` (C,) of +1 or -1; one row for a whole tensor where C = 1.
+    """
+
+    kind = "threshold"
+    thresholds: Codes
+    base: Codes
+    sign: Codes
+    type: FixedType
+    channels: Channels = Channels()
+
+    @property
+    def levels(self) -> int:
+        return int(self.thresholds.shape[1])
+
+    @property
+    def search(self) -> bool:
+        """Whether hardware searches (log2 K comparisons in turn) rather than compares with all at once."""
+        return self.levels > PARALLEL_LIMIT
+
+    @property
+    def steps(self) -> int:
+        """Comparisons of the binary search."""
+        return self.levels.bit_length()
+
+    def _ends(self, x: Edge) -> tuple[Codes, Codes]:
+        """Output codes at the two ends of x's range, per channel."""
+        first = self.base + self.sign * (self.thresholds <= x.lo).sum(axis=1)
+        last = self.base + self.sign * (self.thresholds <= x.hi).sum(axis=1)
+        return first, last
+
+    def infer(self, inputs: tuple[Edge, ...]) -> tuple[Edge, ...]:
+        (x,) = inputs
+        first, last = self._ends(x)
+        lo, hi = int(np.minimum(first, last).min()), int(np.maximum(first, last).max())
+        return (Edge(x.shape, self.type, lo, hi),)
+
+    def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
+        (x,) = inputs
+        count, span = self.channels.count, x.hi - x.lo + 2
+        sign, base = self.sign.reshape(1, 1, -1, 1), self.base.reshape(1, 1, -1, 1)
+        if self.levels <= 2:
+
+            def compare(codes: Codes) -> tuple[Codes, ...]:
+                acc = self.channels.view(codes)
+                out = np.zeros(acc.shape, dtype=np.int64)
+                for k in range(self.levels):
+                    out += acc >= self.thresholds[:, k].reshape(1, 1, -1, 1)
+                return ((base + sign * out).reshape(codes.shape),)
+
+            return compare
+        if count * span <= TABLE_LIMIT:
+            table = np.zeros((count, span), dtype=np.int64)
+            where = np.clip(self.thresholds - x.lo, 0, span - 1).astype(np.int64)
+            np.add.at(table, (np.arange(count)[:, None], where), 1)
+            flat = (self.base[:, None] + self.sign[:, None] * table.cumsum(axis=1)).reshape(-1)
+            origin = (np.arange(count, dtype=np.int64) * span - x.lo).reshape(1, 1, -1, 1)
+
+            def look_up(codes: Codes) -> tuple[Codes, ...]:
+                index = self.channels.view(codes.astype(np.int64)) + origin
+                return (flat.take(index.reshape(-1)).reshape(codes.shape),)
+
+            return look_up
+        rows = [np.ascontiguousarray(row) for row in self.thresholds]
+
+        def bisect(codes: Codes) -> tuple[Codes, ...]:
+            acc = self.channels.view(codes)
+            out = np.empty(acc.shape, dtype=np.int64)
+            for c, row in enumerate(rows):
+                out[:, :, c, :] = self.base[c] + self.sign[c] * np.searchsorted(row, acc[:, :, c, :], side="right")
+            return (out.reshape(codes.shape),)
+
+        return bisect
+
+    def roms(self) -> tuple[Rom, ...]:
+        roms = []
+        if self.levels:
+            kind = FixedType.covering(int(self.thresholds.min()), int(self.thresholds.max()))
+            if not self.search:
+                roms.append(Rom("thresholds", self.thresholds, kind))
+            else:
+                roms.append(Rom("thresholds", self.thresholds.reshape(-1, 1), kind))
+        if len(set(self.base.tolist())) > 1:
+            base = FixedType.covering(int(self.base.min()), int(self.base.max()))
+            roms.append(Rom("base", self.base.reshape(-1, 1), base))
+        if len(set(self.sign.tolist())) > 1:
+            roms.append(Rom("falling", (self.sign < 0).astype(np.int64).reshape(-1, 1), FixedType(False, 1)))
+        return tuple(roms)
+
+    def cycles(self, inputs: tuple[Edge, ...]) -> int:
+        return 1
+
+    def __str__(self) -> str:
+        how = "search" if self.search else "compare"
+        return f"threshold[{self.channels.count}x{self.levels} {how}]"
+
+    @classmethod
+    def samples(cls) -> Iterator[Sample]:
+        rng = np.random.default_rng(2)
+        x = Edge.covering((1, 60), -100, 99, 2)
+        one = np.asarray([1])
+        yield Sample("sign", cls(np.asarray([[0]]), np.asarray([0]), one, FixedType(False, 1)), (x,))
+        rows = np.sort(rng.integers(-100, 101, (4, 7)), axis=1)
+        zeros, ones = np.zeros(4, dtype=np.int64), np.ones(4, dtype=np.int64)
+        yield Sample("compare", cls(rows, zeros, ones, FixedType(False, 3, 1), Channels(4, 3)), (x,))
+        mixed = np.asarray([1, -1, 1, -1])
+        base = np.asarray([-4, 3, 0, 3])
+        yield Sample("falling", cls(rows, base, mixed, FixedType(True, 4), Channels(4, 1)), (x,))
+        many = np.sort(rng.integers(-100, 101, (4, 37)), axis=1)
+        yield Sample("search", cls(many, base, mixed, FixedType(True, 7), Channels(4, 15)), (x,))
+        yield Sample("constant", cls(np.zeros((1, 0), dtype=np.int64), np.asarray([5]), one, FixedType(False, 3)), (x,))
+        far = np.sort(rng.integers(-(1 << 45), 1 << 45, (2, 200)), axis=1)
+        wide = Edge.covering((1, 8), -(1 << 46), 1 << 46)
+        two = np.ones(2, dtype=np.int64)
+        yield Sample("wide", cls(far, np.zeros(2, dtype=np.int64), two, FixedType(False, 8), Channels(2, 2)), (wide,))
+        huge = Edge.covering((1, 4), -(1 << 70), 1 << 70)
+        steps = np.asarray([[-(1 << 69), 5, 1 << 68]], dtype=object)
+        yield Sample("past_int64", cls(steps, np.asarray([0]), one, FixedType(False, 2)), (huge,))
+
+
+def constant_rows(codes: Codes, type: FixedType, channels: Channels) -> Threshold:
+    """A step function without steps: the constant `codes[c]`."""
+    count = codes.shape[0]
+    none = np.zeros((count, 0), dtype=np.int64)
+    return Threshold(none, as_codes(codes, type.lo, type.hi), np.ones(count, dtype=np.int64), type, channels)

@@ -1,0 +1,30 @@
+"""Graph -> Graph, one file per pass; `compile_graph` is their order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hwq.errors import InternalError
+from hwq.ir import Graph
+from hwq.ops import OPS
+from hwq.passes.absorb import absorb
+from hwq.passes.fold import fold
+from hwq.passes.lowering import lower
+from hwq.passes.realise import realise
+from hwq.real import RealGraph
+
+
+def compile_graph(graph: RealGraph, reuse_of: Callable[[str], int]) -> Graph:
+    """The hardware graph: scales moved (lower), quantizers made circuits (realise), offsets absorbed, layers folded."""
+    return legal(fold(reuse_of)(absorb(realise(lower(graph)))))
+
+
+def legal(graph: Graph) -> Graph:
+    """The graph itself, if only hardware ops are in it."""
+    for node in graph.nodes:
+        if type(node.op) not in OPS:
+            raise InternalError(f"'{node.op.kind}' is no hardware op", node=node.name)
+    return graph
+
+
+__all__ = ["absorb", "compile_graph", "fold", "legal", "lower", "realise"]

@@ -1,0 +1,49 @@
+"""absorb: integer offsets after a dense layer move into its bias, where a designer would write them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from hwq.fixed import Codes
+from hwq.ir import Graph, Node
+from hwq.ops import Channels, Dense, Scale, Shift
+
+
+def absorb(graph: Graph) -> Graph:
+    """Offsets of `Shift` and of multiplierless `Scale` become the bias of the `Dense` that only they read."""
+    uses = graph.uses()
+    makers = {n.outputs[0]: n for n in graph.nodes}
+    changed: dict[tuple[str, ...], Node] = {}
+    alias: dict[str, str] = {}
+    for node in graph.nodes:
+        maker = makers.get(node.inputs[0])
+        if maker is None or uses[node.inputs[0]] != 1 or not isinstance(maker.op, Dense) or maker.op.bias is not None:
+            continue
+        bias = _offsets(node, maker.op.n_out)
+        if bias is None:
+            continue
+        changed[maker.outputs] = replace(maker, op=replace(maker.op, bias=bias))
+        if isinstance(node.op, Shift):
+            changed[node.outputs] = replace(node, op=replace(node.op, add=None, channels=Channels()))
+        else:
+            alias[node.outputs[0]] = node.inputs[0]
+    if not changed:
+        return graph
+    kept = [changed.get(n.outputs, n) for n in graph.nodes if n.outputs[0] not in alias]
+    merged = replace(graph, nodes=tuple(kept)).renamed(alias)
+    return merged.with_nodes(merged.nodes)
+
+
+def _offsets(node: Node, n_out: int) -> Codes | None:
+    """One offset per output of the dense layer, or None where the node adds none or in another pattern."""
+    op = node.op
+    if (isinstance(op, Shift) and op.add is not None) or (isinstance(op, Scale) and bool((op.mult == 1).all())):
+        offsets = op.add
+    else:
+        return None
+    assert isinstance(op, Shift | Scale)
+    if op.channels.inner != 1 or op.channels.count not in (1, n_out):
+        return None
+    return np.ascontiguousarray(np.broadcast_to(offsets, (n_out,)))

@@ -1,0 +1,37 @@
+"""lower: the real graph becomes integer ops; scales and offsets move along the edges until a quantizer meets them.
+
+Every real edge is `clip(a * code + b, lo, hi)` of a hardware edge, all four exact. Linear ops change a and b; a
+quantizer turns them into a `Requant`, the exact step function of the accumulator. Nothing is rounded here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from hwq import real
+from hwq.ir import Graph
+from hwq.passes.lowering.elementwise import lower_affine, lower_clip
+from hwq.passes.lowering.grids import finished
+from hwq.passes.lowering.linear import lower_matmul
+from hwq.passes.lowering.moves import lower_reshape, lower_topk, lower_transpose
+from hwq.passes.lowering.quantizers import lower_quantize, lower_stairs
+from hwq.passes.lowering.state import Lowering, LoweringRule
+
+RULES: Mapping[type[real.RealOp], LoweringRule] = MappingProxyType(
+    {
+        real.Affine: lower_affine,
+        real.Clip: lower_clip,
+        real.Reshape: lower_reshape,
+        real.Transpose: lower_transpose,
+        real.MatMul: lower_matmul,
+        real.Quantize: lower_quantize,
+        real.Stairs: lower_stairs,
+        real.TopK: lower_topk,
+    }
+)
+
+
+def lower(graph: real.RealGraph) -> Graph:
+    """The hardware graph of a real graph: integer ops and exact `Requant`s."""
+    return Lowering(graph).run(RULES, finished)

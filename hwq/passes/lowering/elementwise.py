@@ -1,0 +1,16 @@
+"""Lowering of affine maps and clamps: they change what a code means, and cost nothing until a quantizer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hwq import real
+from hwq.passes.lowering.state import Lowering, State
+
+
+def lower_affine(low: Lowering, node: real.RealNode, op: real.Affine, x: State) -> list[State]:
+    return [replace(x, of=x.of.then(op.a, op.b))]
+
+
+def lower_clip(low: Lowering, node: real.RealNode, op: real.Clip, x: State) -> list[State]:
+    return [replace(x, of=x.of.clipped(op.lo, op.hi))]

@@ -1,0 +1,99 @@
+"""Bringing codes to where a clamp, a comparison or an output can use them: one grid, whole offsets, no pending clamp."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from hwq import real
+from hwq.errors import UnsupportedError
+from hwq.exact import Rationals, common_step, scalar, uniform
+from hwq.fixed import Codes, Rounding, code_dtype
+from hwq.ops import Scale, Shift, spread
+from hwq.passes.lowering.state import Affine, Coded, Lowering, State, coded
+
+MAX_ALIGN_BITS = 48  # widest multiplier used to bring channels onto one grid
+
+
+def finished(low: Lowering, node: real.RealNode, x: State) -> Coded:
+    """An output's codes: clamps done; an accumulator takes its offset in where that fits its grid."""
+    state = settled(low, node, coded(x, node))
+    return whole_offsets(low, node, state) if state.edge in low.accumulators else state
+
+
+def settled(low: Lowering, node: real.RealNode, x: Coded) -> Coded:
+    """Without a pending clamp: dropped where the range never meets it, else an integer clamp on a grid that holds it."""
+    of = x.of
+    if of.lo is None and of.hi is None:
+        return x
+    edge = low.edges[x.edge]
+    ends = [of.a * edge.lo + of.b, of.a * edge.hi + of.b]
+    least, most = np.minimum(*ends), np.maximum(*ends)
+    lo = of.lo if of.lo is not None and bool(np.any(least < of.lo)) else None
+    hi = of.hi if of.hi is not None and bool(np.any(most > of.hi)) else None
+    if lo is None and hi is None:
+        return Coded(x.edge, Affine(of.a, of.b))
+    bounds = [v for v in (lo, hi) if v is not None]
+    if any(uniform(v) is None for v in bounds):
+        raise UnsupportedError("a clamp whose bound differs by channel", remedy="put a quantizer after it")
+    limits = [v.reshape(-1)[0] for v in bounds]
+    aligned = on_one_grid(low, node, Coded(x.edge, Affine(of.a, of.b)), limits)
+    step = aligned.of.a[0]
+    edge = low.edges[aligned.edge]
+    least_code = edge.lo if lo is None else max(edge.lo, int(lo.reshape(-1)[0] / step))
+    most_code = edge.hi if hi is None else min(edge.hi, int(hi.reshape(-1)[0] / step))
+    low_code, high_code = min(least_code, most_code), max(least_code, most_code)
+    (out,) = low.emit(node, Shift(0, Rounding.FLOOR, low_code, high_code), aligned.edge)
+    low.accumulators.add(out)
+    return Coded(out, Affine(scalar(step), scalar(0)))
+
+
+def on_one_grid(low: Lowering, node: real.RealNode, x: Coded, also: list[Fraction]) -> Coded:
+    """The same values as multiples of one step, offset 0; `also` lists values that have to be multiples too."""
+    a, b = x.of.a, x.of.b
+    one = uniform(a)
+    if one is not None and one > 0 and uniform(b) == 0 and all((v / one).denominator == 1 for v in also):
+        return Coded(x.edge, Affine(scalar(one), scalar(0)))
+    extra = np.asarray([*also, Fraction(0)], dtype=object)
+    step = common_step(np.concatenate([a.reshape(-1), b.reshape(-1), extra]))
+    mult, add = np.asarray(a / step, dtype=object), np.asarray(b / step, dtype=object)
+    widest = max(abs(int(v)) for v in mult.reshape(-1))
+    if widest.bit_length() > MAX_ALIGN_BITS:
+        raise UnsupportedError(
+            "channels of real scales that share no grid", remedy="put a quantizer with one scale before this op"
+        )
+    edge = scaled(low, node, x.edge, mult, add)
+    return Coded(edge, Affine(scalar(step), scalar(0)))
+
+
+def scaled(low: Lowering, node: real.RealNode, edge: str, mult: Rationals, add: Rationals) -> str:
+    """code * mult + add, integers per channel."""
+    shape = low.edges[edge].shape
+    mult, add = np.broadcast_arrays(mult, add)
+    rows = np.stack([mult, add], axis=-1)
+    (m, channels), (o, _) = spread(rows[..., 0], shape), spread(rows[..., 1], shape)
+
+    def whole(values: Any) -> Codes:
+        integers = [int(v) for v in values]
+        return np.asarray(integers, dtype=code_dtype(min(integers), max(integers)))
+
+    (out,) = low.emit(node, Scale(whole(m), whole(o), channels), edge)
+    low.accumulators.add(out)
+    return out
+
+
+def whole_offsets(low: Lowering, node: real.RealNode, x: Coded) -> Coded:
+    """An accumulator with its offset inside, where the offset lies on its grid or on one up to 12 bits finer."""
+    a, b = x.of.a, x.of.b
+    if all(v == 0 for v in b.reshape(-1)) or any(v <= 0 for v in a.reshape(-1)):
+        return x
+    ratio = np.asarray(b / a, dtype=object)
+    finer = 1
+    for v in ratio.reshape(-1):
+        finer = max(finer, v.denominator)
+    if finer & (finer - 1) or finer > 1 << 12 or any((v * finer).denominator != 1 for v in ratio.reshape(-1)):
+        return x
+    edge = scaled(low, node, x.edge, np.asarray(scalar(finer), dtype=object), ratio * finer)
+    return Coded(edge, Affine(np.asarray(a / finer, dtype=object), scalar(0)))

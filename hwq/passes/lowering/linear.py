@@ -1,0 +1,83 @@
+"""Lowering of products with constant weights: scales per tensor and per output channel pass through to the sums."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hwq import real
+from hwq.errors import UnsupportedError
+from hwq.exact import Rationals, common_step, elementwise, scalar, squeeze_uniform, uniform
+from hwq.fixed import Codes, log2_exact
+from hwq.ir import Shape
+from hwq.ops import Dense
+from hwq.passes.lowering.grids import settled
+from hwq.passes.lowering.state import Affine, Coded, Lowering, State, coded
+
+
+def lower_matmul(low: Lowering, node: real.RealNode, op: real.MatMul, x: State) -> list[State]:
+    x = settled(low, node, coded(x, node))
+    shape = low.edges[x.edge].shape
+    weights, weight_scale = op.weights.integers("weights")
+    a_row, weights = _along_inputs(x.of.a, weights, shape, "the activation's scale")
+    w_row, weights = _along_outputs(weight_scale, weights)
+    acc_scale = np.asarray(a_row * w_row, dtype=object)
+    weight_frac = _weight_frac(w_row)
+    (edge,) = low.emit(node, Dense(weights, frac=weight_frac), x.edge)
+    low.accumulators.add(edge)
+    offset = _constant_part(x.of.b, op.weights.integers("weights")[0], shape) * w_row
+    return [Coded(edge, Affine(squeeze_uniform(acc_scale), squeeze_uniform(np.asarray(offset, dtype=object))))]
+
+
+def _weight_frac(scale: Rationals) -> int:
+    """The binary point weights are shown with: their scale's, where that is one power of two."""
+    one = uniform(scale)
+    exponent = None if one is None else log2_exact(one)
+    return 0 if exponent is None or abs(exponent) > 128 else -exponent
+
+
+def _along_inputs(scale: Rationals, weights: Codes, shape: Shape, what: str) -> tuple[Rationals, Codes]:
+    """A scale along the contracted axis moves into the weights, as integers."""
+    scale = squeeze_uniform(scale)
+    if scale.size == 1:
+        return scalar(scale.reshape(-1)[0]), weights
+    full = scale.reshape((1,) * (len(shape) - scale.ndim) + scale.shape)
+    if any(extent != 1 for extent in full.shape[:-1]):
+        raise UnsupportedError(f"{what} varies over rows of the product", remedy="use one scale per tensor here")
+    step = common_step(full)
+    factors = [int(v / step) for v in full.reshape(-1)]
+    if max(abs(f) for f in factors).bit_length() > 16:
+        raise UnsupportedError(
+            f"{what} varies along the contracted axis by no common step", remedy="use one scale per tensor here"
+        )
+    return scalar(step), weights * np.asarray(factors, dtype=np.int64)[:, None]
+
+
+def _along_outputs(scale: Rationals, weights: Codes) -> tuple[Rationals, Codes]:
+    """Weight scales per output channel stay with the accumulator; along the inputs they move into the weights."""
+    scale = squeeze_uniform(scale)
+    if scale.size == 1:
+        return scalar(scale.reshape(-1)[0]), weights
+    full = scale.reshape((1,) * (2 - scale.ndim) + scale.shape)
+    if full.shape[0] == 1:
+        return full.reshape(-1), weights
+    step = common_step(full)
+    factors = elementwise(lambda v: int(v / step), full)
+    if max(int(f) for f in np.abs(factors).reshape(-1)).bit_length() > 16:
+        raise UnsupportedError("weight scales along the contracted axis", remedy="use one scale per output channel")
+    return scalar(step), weights * np.asarray(factors.astype(np.int64))
+
+
+def _constant_part(offset: Rationals, weights: Codes, shape: Shape) -> Rationals:
+    """What an activation's offset adds to each sum, in weight steps: offset times the column sums, exactly."""
+    offset = squeeze_uniform(offset)
+    if offset.size == 1:
+        sums = weights.astype(object).sum(axis=0)
+        return np.asarray(sums * offset.reshape(-1)[0], dtype=object)
+    full = offset.reshape((1,) * (len(shape) - offset.ndim) + offset.shape)
+    if any(extent != 1 for extent in full.shape[:-1]):
+        raise UnsupportedError("an offset that varies over rows of the product", remedy="use one zero point per tensor")
+    step = common_step(full)
+    factors = np.asarray(
+        [int(v / step) for v in np.broadcast_to(full, (*full.shape[:-1], shape[-1])).reshape(-1)], dtype=object
+    )
+    return np.asarray((factors @ weights.astype(object)) * step, dtype=object)

@@ -1,0 +1,53 @@
+"""Lowering of moves and selections: reshape, transpose, top-k."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+
+from hwq import real
+from hwq.exact import Rationals, scalar, uniform
+from hwq.ops import TopK
+from hwq.passes.lowering.grids import on_one_grid, settled
+from hwq.passes.lowering.moving import Move
+from hwq.passes.lowering.state import Affine, Coded, Lowering, Raw, State, coded
+
+
+def lower_reshape(low: Lowering, node: real.RealNode, op: real.Reshape, x: State) -> list[State]:
+    return [_move(low, node, x, Move.reshape(low.shape(x), op.shape))]
+
+
+def lower_transpose(low: Lowering, node: real.RealNode, op: real.Transpose, x: State) -> list[State]:
+    return [_move(low, node, x, Move.transpose(low.shape(x), op.perm))]
+
+
+def _move(low: Lowering, node: real.RealNode, x: State, move: Move) -> State:
+    def follow(v: Rationals | None) -> Rationals | None:
+        if v is None or v.size == 1:
+            return None if v is None else scalar(v.reshape(-1)[0])
+        return np.asarray(move.forward(np.broadcast_to(v, move.before)), dtype=object)
+
+    a, b = follow(x.of.a), follow(x.of.b)
+    assert a is not None
+    assert b is not None
+    of = Affine(a, b, follow(x.of.lo), follow(x.of.hi))
+    if isinstance(x, Raw):
+        return replace(x, of=of, moves=(*x.moves, move))
+    (edge,) = low.emit(node, move.op(), x.edge)
+    if x.edge in low.accumulators:
+        low.accumulators.add(edge)
+    return Coded(edge, of)
+
+
+def lower_topk(low: Lowering, node: real.RealNode, op: real.TopK, x: State) -> list[State]:
+    x = settled(low, node, coded(x, node))
+    step, offset = uniform(x.of.a), uniform(x.of.b)
+    if step is None or offset is None or step == 0:
+        x = on_one_grid(low, node, x, [])
+        step = Fraction(1)
+    largest = op.largest if step > 0 else not op.largest
+    values, indices = low.emit(node, TopK(op.axis, op.k, largest, op.last), x.edge)
+    low.accumulators.update({values} & low.accumulators)
+    return [Coded(values, x.of), Coded(indices, Affine(scalar(1), scalar(0)))]

@@ -1,0 +1,174 @@
+"""Lowering of quantizers: what came before them becomes one exact step function per channel."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from hwq import real
+from hwq.errors import UnsupportedError
+from hwq.exact import Rationals, elementwise, uniform
+from hwq.fixed import FixedType, Overflow, Rounding, log2_exact, pow2, round_ratio
+from hwq.ir import Edge, Shape
+from hwq.ops import Channels, spread
+from hwq.ops.requant import Requant
+from hwq.passes.lowering.grids import settled
+from hwq.passes.lowering.moving import unmoved
+from hwq.passes.lowering.state import Affine, Coded, Lowering, Raw, State
+from hwq.steps import HostQuantizer, Rounded, Stairs, StepFunction, SteppedQuantizer, TypedQuantizer
+
+
+def lower_quantize(low: Lowering, node: real.RealNode, op: real.Quantize, x: State) -> list[State]:
+    """clip(round(a (A c + B) + b) + after, lo, hi): a clamp before it becomes bounds on the code."""
+    of = x.of.then(op.a, op.b)
+    lo, hi = _code_bounds(low, x, op, of)
+    value = Affine(op.scale, op.offset)
+    frac = _scale_frac(op.scale)
+    shape = low.shape(x)
+    parts = np.broadcast_arrays(of.a, of.b, lo, hi)
+    if isinstance(x, Raw):
+        parts, shape = [unmoved(p, x.moves, shape) for p in parts], x.shape
+    rows, channels = _rows(list(parts), shape)
+    step = Rounded(rows[0], rows[1], op.rounding, rows[2], rows[3])
+    if op.lo is not None and op.hi is not None:
+        kind = FixedType.covering(op.lo, op.hi, frac)
+    else:
+        kind = FixedType.covering(min(int(v) for v in rows[2]), max(int(v) for v in rows[3]), frac)
+    return [_stepped(low, node, x, step, channels, kind, value, op.after)]
+
+
+def _rows(parts: list[Any], shape: Shape) -> tuple[list[Any], Channels]:
+    """Parameters of one step function per channel, flat, and the channel map they share."""
+    kept = [narrowed(np.asarray(p, dtype=object)) for p in parts]
+    common = np.broadcast_shapes(*(k.shape for k in kept))
+    rows, channels = [], Channels()
+    for k in kept:
+        row, channels = spread(np.broadcast_to(k, common), shape)
+        rows.append(np.ascontiguousarray(row))
+    return rows, channels
+
+
+def narrowed(values: Rationals) -> Rationals:
+    """The array with every axis along which nothing changes cut to extent 1."""
+    for axis in range(values.ndim):
+        first = values.take([0], axis=axis)
+        if values.shape[axis] > 1 and bool(np.all(values == first)):
+            values = first
+    return values
+
+
+def _code_bounds(low: Lowering, x: State, op: real.Quantize, of: Affine) -> tuple[Any, Any]:
+    """Per channel, the least and greatest code: the quantizer's own, a pending clamp's, else what the range allows."""
+
+    def rounded(values: Rationals) -> Rationals:
+        return elementwise(lambda v: int(_round_one(v, op.rounding)), values)
+
+    lo: Any = None if op.lo is None else op.lo - op.after
+    hi: Any = None if op.hi is None else op.hi - op.after
+    if lo is None or hi is None:
+        if isinstance(x, Raw):
+            if op.expected is None:
+                raise UnsupportedError(
+                    "an unbounded rounding of a model input", remedy="state its type with --input-type"
+                )
+            lo, hi = op.expected
+        else:
+            edge = low.edges[x.edge]
+            ends = [rounded(of.a * edge.lo + of.b), rounded(of.a * edge.hi + of.b)]
+            lo, hi = np.minimum(*ends), np.maximum(*ends)
+    lo, hi = np.asarray(lo, dtype=object), np.asarray(hi, dtype=object)
+    floor_code = lo if of.lo is None else np.minimum(np.maximum(rounded(of.lo), lo), hi)
+    ceil_code = hi if of.hi is None else np.maximum(np.minimum(rounded(of.hi), hi), lo)
+    return np.asarray(floor_code, dtype=object), np.asarray(np.maximum(ceil_code, floor_code), dtype=object)
+
+
+def _round_one(value: Fraction, rounding: Rounding) -> int:
+    pair = np.asarray([value.numerator], dtype=object), np.asarray([value.denominator], dtype=object)
+    return int(round_ratio(*pair, rounding)[0])
+
+
+def _scale_frac(scale: Rationals) -> int:
+    one = uniform(scale)
+    exponent = None if one is None or one <= 0 else log2_exact(one)
+    return 0 if exponent is None or abs(exponent) > 512 else -exponent
+
+
+def lower_stairs(low: Lowering, node: real.RealNode, op: real.Stairs, x: State) -> list[State]:
+    of, shape = x.of, low.shape(x)
+    if of.lo is not None or of.hi is not None:
+        if isinstance(x, Raw):
+            raise UnsupportedError(
+                "a clamp of a raw model input before thresholds", remedy="state its type with --input-type"
+            )
+        x = settled(low, node, x)
+        of = x.of
+    steps = op.levels.shape[-1]
+    full = op.levels.reshape((1,) * (len(shape) + 1 - op.levels.ndim) + op.levels.shape)
+    parts = list(np.broadcast_arrays(of.a, of.b, *(full[..., k] for k in range(steps))))
+    if isinstance(x, Raw):
+        parts, shape = [unmoved(p, x.moves, shape) for p in parts], x.shape
+    rows, channels = _rows(parts, shape)
+    levels = np.stack(rows[2:], axis=1) if steps else np.empty((rows[0].size, 0), dtype=object)
+    bias = _integer_bias(op)
+    kind = FixedType.covering(bias, bias + steps, _scale_frac(op.scale))
+    value = Affine(op.scale, op.offset - bias * op.scale)
+    return [_stepped(low, node, x, Stairs(rows[0], rows[1], levels), channels, kind, value, bias)]
+
+
+def _integer_bias(op: real.Stairs) -> int:
+    """The part of the offset that codes carry, so that codes are values where they can be."""
+    scale, offset = uniform(op.scale), uniform(op.offset)
+    if scale is None or offset is None or (offset / scale).denominator != 1:
+        return 0
+    return int(offset / scale)
+
+
+def _stepped(
+    low: Lowering,
+    node: real.RealNode,
+    x: State,
+    step: StepFunction,
+    channels: Channels,
+    kind: FixedType,
+    value: Affine,
+    bias: int = 0,
+) -> State:
+    """A quantizer at work: in hardware on codes, by the host on a raw model input."""
+    if isinstance(x, Coded):
+        (edge,) = low.emit(node, Requant(step, kind, channels, bias), x.edge)
+        return Coded(edge, value)
+    host = _host_quantizer(step, kind, channels, bias)
+    edge = _same_port(low, x, host) or low.add_input(x.source, Edge(x.shape, kind, *_reach(step, bias)), host)
+    for move in x.moves:
+        (edge,) = low.emit(node, move.op(), edge)
+    return Coded(edge, value)
+
+
+def _same_port(low: Lowering, x: Raw, host: HostQuantizer) -> str | None:
+    """The port that already quantizes this input in this way."""
+    for port in low.inputs:
+        if port.source == x.source.name and isinstance(host, TypedQuantizer) and port.quantizer == host:
+            return port.edge
+    return None
+
+
+def _reach(step: StepFunction, bias: int) -> tuple[int, int]:
+    first, last = step.limits()
+    return bias + min(int(v) for v in [*first, *last]), bias + max(int(v) for v in [*first, *last])
+
+
+def _host_quantizer(step: StepFunction, kind: FixedType, channels: Channels, bias: int) -> HostQuantizer:
+    """Assignment to the type where that is all the quantizer does, else the table of least doubles."""
+    if isinstance(step, Rounded) and step.channels == 1 and bias == 0:
+        lo, hi = int(step.lo[0]), int(step.hi[0])
+        overflow = {
+            (kind.lo, kind.hi): Overflow.SATURATE,
+            (-kind.hi, kind.hi): Overflow.SATURATE_SYMMETRIC if kind.signed else None,
+        }.get((lo, hi))
+        if step.a[0] == pow2(kind.frac) and step.b[0] == 0 and overflow is not None:
+            return TypedQuantizer(kind, step.rounding, overflow)
+    rows = step.float_rows()
+    return SteppedQuantizer(replace(rows, base=rows.base + bias), channels.count, channels.inner)

@@ -1,0 +1,116 @@
+"""realise: every exact step function becomes the cheapest circuit that is proved equal to it.
+
+In order: nothing (identity), a shift, a clamp, thresholds. The proof compares both sides of every step point over the
+whole reachable range of the accumulator; both functions are monotone, so equality there is equality everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from hwq.errors import InternalError
+from hwq.exact import elementwise, uniform
+from hwq.fixed import Codes, Rounding, code_dtype, log2_exact
+from hwq.ir import Edge, Graph, Node
+from hwq.ops import Channels, Op, Shift, Threshold
+from hwq.ops.requant import Requant
+from hwq.steps import Rounded, Rows
+
+MAX_SHIFT = 512
+TRANSLATES = frozenset({Rounding.FLOOR, Rounding.CEIL, Rounding.HALF_UP, Rounding.HALF_DOWN})
+
+
+def realise(graph: Graph) -> Graph:
+    """The graph with a circuit for every `Requant`; identities vanish."""
+    nodes: list[Node] = []
+    alias: dict[str, str] = {}
+    for node in graph.nodes:
+        if not isinstance(node.op, Requant):
+            nodes.append(node)
+            continue
+        (x,) = graph.ins(node)
+        rows = node.op.step.integer_rows(x.lo, x.hi)
+        rows = replace(rows, base=rows.base + node.op.bias)
+        circuit = cheapest(node.op, rows, x, node.name)
+        if circuit is None:
+            alias[node.outputs[0]] = node.inputs[0]
+        else:
+            nodes.append(replace(node, op=circuit))
+    renamed = graph.renamed(alias)
+    swapped = {n.outputs: n.op for n in nodes}
+    return renamed.with_nodes([replace(n, op=swapped[n.outputs]) for n in renamed.nodes if n.outputs in swapped])
+
+
+def cheapest(requant: Requant, rows: Rows, x: Edge, name: str) -> Op | None:
+    """The first circuit that passes the proof; None is the identity."""
+    if _is_identity(rows, x):
+        return None
+    for circuit in _candidates(requant, rows, x):
+        if proved(circuit, rows, x):
+            return circuit
+    raise InternalError("no circuit equals the quantizer", node=name, op="requant")
+
+
+def _is_identity(rows: Rows, x: Edge) -> bool:
+    if x.hi - x.lo > 1 << 20 or rows.bounds.shape[1] != x.hi - x.lo:
+        return False
+    every = np.arange(x.lo + 1, x.hi + 1, dtype=object)
+    same = rows.bounds.shape[1] == 0 or bool((rows.bounds == every).all())
+    return same and bool((rows.base == x.lo).all()) and bool((rows.sign == 1).all())
+
+
+def _candidates(requant: Requant, rows: Rows, x: Edge) -> Iterator[Op]:
+    if isinstance(requant.step, Rounded):
+        shift = _as_shift(requant, requant.step)
+        if shift is not None:
+            yield shift
+    yield Threshold(rows.bounds, rows.base, rows.sign, requant.type, requant.channels)
+
+
+def _as_shift(requant: Requant, step: Rounded) -> Shift | None:
+    """round((x + add) >> drop), where the scale is one power of two and the offsets lie on the accumulator's grid."""
+    scale, lo, hi = uniform(step.a), set(step.lo.tolist()), set(step.hi.tolist())
+    exponent = None if scale is None else log2_exact(scale) if scale > 0 else None
+    if scale is None or exponent is None or abs(exponent) > MAX_SHIFT or len(lo) > 1 or len(hi) > 1:
+        return None
+    rounding, add = step.rounding, np.asarray(step.b / scale, dtype=object)
+    if exponent < 0 and rounding.nearest and all(v.denominator != 1 for v in add):
+        # No accumulator meets a tie: the offset's fraction only says on which side of it the sum lies.
+        rounding, add = Rounding.HALF_UP, elementwise(lambda v: v.numerator // v.denominator, add)
+    elif any(v.denominator != 1 for v in add):
+        return None
+    if requant.bias:
+        if not (rounding in TRANSLATES or (rounding is Rounding.HALF_EVEN and requant.bias % 2 == 0)) or exponent > 0:
+            return None
+        add = add + (requant.bias << -exponent)
+    whole = [int(v) for v in add]
+    offsets: Codes | None = None
+    channels = requant.channels
+    if any(whole):
+        offsets = np.asarray(whole, dtype=code_dtype(min(whole), max(whole)))
+        if len(set(whole)) == 1:
+            offsets, channels = offsets[:1], Channels()
+    low, high = lo.pop() + requant.bias, hi.pop() + requant.bias
+    return Shift(-exponent, rounding, low, high, offsets, channels, requant.type)
+
+
+def proved(circuit: Op, rows: Rows, x: Edge) -> bool:
+    """Whether the circuit has the rows' code at both sides of every step point and at both ends of the range."""
+    count, width = rows.bounds.shape
+    probe = Edge((count,), x.type, x.lo, x.hi)
+    flat = circuit
+    if isinstance(circuit, Shift | Threshold):
+        flat = replace(circuit, channels=Channels(circuit.channels.count, 1))
+    kernel = flat.prepare((probe,))
+    dtype = code_dtype(x.lo, x.hi)
+    ends = np.asarray([[x.lo] * count, [x.hi] * count]).astype(dtype)
+    points = np.concatenate([ends, rows.bounds.T, rows.bounds.T - 1]) if width else ends
+    points = np.minimum(np.maximum(points, x.lo), x.hi).astype(dtype)
+    wanted = np.empty(points.shape, dtype=np.int64)
+    for c in range(count):
+        reached = np.searchsorted(rows.bounds[c].astype(dtype), points[:, c], side="right")
+        wanted[:, c] = rows.base[c] + rows.sign[c] * reached
+    return bool((kernel(points)[0] == wanted).all())

@@ -1,0 +1,127 @@
+"""The real graph: what an ONNX file means, in a dozen ops over the real numbers. Frontends write it, `lower` reads it.
+
+Constants live inside the ops; edges carry activations only. Parameters are exact rationals that broadcast to the
+edge's shape. A quantizer says both how reals become codes and what each code is worth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hwq.constants import Coded
+from hwq.exact import Rationals
+from hwq.fixed import FixedType, Overflow, Rounding
+from hwq.ir import Shape
+
+
+class RealOp:
+    """An op over the reals."""
+
+
+@dataclass(frozen=True, eq=False)
+class Affine(RealOp):
+    """a x + b."""
+
+    a: Rationals
+    b: Rationals
+
+
+@dataclass(frozen=True, eq=False)
+class Clip(RealOp):
+    """min(max(x, lo), hi); None where there is no bound."""
+
+    lo: Rationals | None
+    hi: Rationals | None
+
+
+@dataclass(frozen=True, eq=False)
+class Quantize(RealOp):
+    """code = clip(round(a x + b) + after, lo, hi); its value is scale * code + offset.
+
+    `lo`/`hi` None: no clamp. `expected` bounds the codes where x is a bare model input that nothing else bounds.
+    """
+
+    a: Rationals
+    b: Rationals
+    rounding: Rounding
+    lo: int | None
+    hi: int | None
+    scale: Rationals
+    offset: Rationals
+    after: int = 0
+    expected: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Stairs(RealOp):
+    """code = #{k: x >= levels[..., k]}; its value is scale * code + offset. `levels` broadcasts as x, plus one axis."""
+
+    levels: Rationals
+    scale: Rationals
+    offset: Rationals
+
+
+@dataclass(frozen=True, eq=False)
+class MatMul(RealOp):
+    """x W along the last axis; W (K, N)."""
+
+    weights: Coded
+
+
+@dataclass(frozen=True)
+class Reshape(RealOp):
+    shape: Shape
+
+
+@dataclass(frozen=True)
+class Transpose(RealOp):
+    perm: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class TopK(RealOp):
+    """Two outputs: values and indices; either may be unread. `keep` False drops the axis (ArgMax without keepdims)."""
+
+    axis: int
+    k: int
+    largest: bool
+    last: bool = False
+
+
+@dataclass(frozen=True)
+class RealNode:
+    name: str  # the ONNX node's
+    kind: str  # the ONNX op type, for messages
+    op: RealOp
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class InputType:
+    """How a model input is stored: stated by the user, or known from the file."""
+
+    type: FixedType
+    rounding: Rounding = Rounding.HALF_EVEN
+    overflow: Overflow = Overflow.SATURATE
+
+
+@dataclass(frozen=True)
+class RealInput:
+    """A model input; `type` None where neither the file nor the user says how it is stored."""
+
+    name: str  # the ONNX tensor's
+    edge: str
+    type: InputType | None
+
+
+@dataclass(frozen=True)
+class RealGraph:
+    """Nodes in executable order, and the shapes of all edges."""
+
+    name: str
+    inputs: tuple[RealInput, ...]
+    outputs: Mapping[str, str]  # ONNX output name -> edge
+    nodes: tuple[RealNode, ...]
+    shapes: Mapping[str, Shape]

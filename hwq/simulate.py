@@ -1,0 +1,113 @@
+"""The integer simulator: walks the hardware IR on batches of codes, and checks every edge against its proved range."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hwq.errors import InternalError, SpecError, printable
+from hwq.exact import to_float
+from hwq.fixed import Codes
+from hwq.ir import Edge, Graph, OutputPort
+from hwq.ops.base import Kernel
+
+BATCH_ELEMENTS = 1 << 24  # codes held at once on one edge; larger batches go through in pieces
+
+
+class Simulator:
+    """A graph made ready to run: tables and matrices are prepared once."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.kernels: list[Kernel] = [node.op.prepare(graph.ins(node)) for node in graph.nodes]
+        self.last_use = {e: i for i, node in enumerate(graph.nodes) for e in node.inputs}
+
+    def quantized(self, x: Any) -> dict[str, Codes]:
+        """Codes of every input port from real model inputs: an array, or a dict by ONNX input name."""
+        by_source = self._by_source(x)
+        codes = {}
+        for port in self.graph.inputs:
+            edge = self.graph.edges[port.edge]
+            values = _batched(by_source[port.source], edge.shape, port.source)
+            if np.isnan(values).any():
+                raise SpecError(f"input '{port.source}' holds NaN", remedy="clean the data")
+            codes[port.edge] = port.quantizer(values)
+        sizes = {c.shape[0] for c in codes.values()}
+        if len(sizes) > 1:
+            raise SpecError(f"inputs of different batch sizes {sorted(sizes)}", remedy="give as many samples of each")
+        return codes
+
+    def _by_source(self, x: Any) -> Mapping[str, npt.NDArray[Any]]:
+        sources = list(dict.fromkeys(p.source for p in self.graph.inputs))
+        if isinstance(x, Mapping):
+            missing = [s for s in sources if s not in x]
+            if missing:
+                raise SpecError(f"no data for input '{missing[0]}'", remedy="inputs: " + ", ".join(sources))
+            return x
+        if len(sources) != 1:
+            raise SpecError(f"one array for {len(sources)} inputs", remedy="give a dict by name: " + ", ".join(sources))
+        return {sources[0]: x}
+
+    def run(self, codes: Mapping[str, Codes], *, keep: bool = False) -> dict[str, Codes]:
+        """Codes of all output edges (with `keep`, of every edge) from codes of the input ports."""
+        batch = next(iter(codes.values())).shape[0]
+        step = max(1, BATCH_ELEMENTS // max(e.size for e in self.graph.edges.values()))
+        if batch <= step:
+            return self._run(codes, keep)
+        pieces = [self._run({k: v[i : i + step] for k, v in codes.items()}, keep) for i in range(0, batch, step)]
+        return {name: np.concatenate([p[name] for p in pieces]) for name in pieces[0]}
+
+    def _run(self, codes: Mapping[str, Codes], keep: bool) -> dict[str, Codes]:
+        wanted = {p.edge for p in self.graph.outputs}
+        edges = dict(codes)
+        for name, port_codes in codes.items():
+            _check(name, self.graph.edges[name], port_codes)
+        for i, (node, kernel) in enumerate(zip(self.graph.nodes, self.kernels, strict=True)):
+            results = kernel(*(edges[e] for e in node.inputs))
+            for name, result in zip(node.outputs, results, strict=True):
+                if name in self.graph.edges:
+                    _check(name, self.graph.edges[name], result)
+                edges[name] = result
+            if not keep:
+                for name in node.inputs:
+                    if self.last_use[name] == i and name not in wanted:
+                        edges.pop(name, None)
+        return edges if keep else {name: edges[name] for name in wanted}
+
+
+def _batched(x: Any, shape: tuple[int, ...], name: str) -> npt.NDArray[np.float64]:
+    """Real inputs as (batch, *shape): the first axis is the batch; a single sample is a batch of one."""
+    try:
+        values = np.asarray(x, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise SpecError(f"data for '{name}' is not numeric", remedy="give a numeric array") from None
+    inner = shape[1:] if shape and shape[0] == 1 else shape
+    for sample in (shape, inner):
+        if values.ndim == len(sample) + 1 and values.shape[1:] == sample:
+            return values.reshape(-1, *shape)
+    if values.shape in (shape, inner):
+        return values.reshape(1, *shape)
+    raise SpecError(
+        f"data of shape {list(values.shape)} for input '{printable(name)}'",
+        remedy="give (batch, " + ", ".join(map(str, inner)) + ")",
+    )
+
+
+def _check(name: str, edge: Edge, codes: Codes) -> None:
+    if codes.size and not (edge.lo <= codes.min() and codes.max() <= edge.hi):
+        raise InternalError(f"edge '{name}' left its range {edge.lo}..{edge.hi}: {codes.min()}..{codes.max()}")
+
+
+def decode(port: OutputPort, edge: Edge, codes: Codes) -> npt.NDArray[np.float64]:
+    """Output values in float64: scale * code + offset, shaped (batch, ...) without a leading axis of 1."""
+    values = codes.astype(np.float64) * to_float(port.scale) + to_float(port.offset)
+    return values.reshape(outer_shape(edge, codes))
+
+
+def outer_shape(edge: Edge, codes: Codes) -> tuple[int, ...]:
+    """How a batch of an edge is shown to the user."""
+    inner = edge.shape[1:] if edge.shape and edge.shape[0] == 1 else edge.shape
+    return (codes.shape[0], *inner)

@@ -1,0 +1,255 @@
+"""Monotone step functions with exact step points: what every quantizer is, seen from an integer or from a real input.
+
+`Rounded` is `clip(round(a x + b), lo, hi)`; `Stairs` counts explicit bounds. Both give, for integers in a range, the
+rows of a threshold table, and for a host's float64 input the least double of every level. All arithmetic is rational.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hwq.errors import UnsupportedError
+from hwq.exact import Rationals, least_double
+from hwq.fixed import (
+    Codes,
+    FixedType,
+    Overflow,
+    Rounding,
+    boundary,
+    code_dtype,
+    overflow_codes,
+    round_ratio,
+)
+
+MAX_LEVELS = 1 << 20  # levels of one table
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """`y = base[c] + sign[c] * #{k: x >= bounds[c, k]}`; rows ascend, unused places hold an unreachable bound."""
+
+    bounds: npt.NDArray[Any]
+    base: Codes
+    sign: Codes
+
+
+class StepFunction(ABC):
+    """A per-channel monotone step function of one real variable."""
+
+    @property
+    @abstractmethod
+    def channels(self) -> int: ...
+
+    @abstractmethod
+    def codes(self, x: Codes) -> Codes:
+        """The exact value at integers x of shape (C, n)."""
+
+    @abstractmethod
+    def bounds(self, first: Codes, last: Codes) -> list[list[tuple[Fraction, bool]]]:
+        """Per channel, the step points passed on the way from code `first[c]` to `last[c]`, ascending in x.
+
+        `(t, closed)` means: the step is taken for `x >= t` (`x > t` if not closed).
+        """
+
+    @abstractmethod
+    def limits(self) -> tuple[Codes, Codes]:
+        """Codes at x = -inf and +inf, per channel."""
+
+    def integer_rows(self, lo: int, hi: int) -> Rows:
+        """The threshold table for integers `lo..hi`; only reachable steps, the unused bound is `hi + 1`."""
+        ends = self.codes(np.tile(np.asarray([lo, hi], dtype=object), (self.channels, 1)))
+        first, last = ends[:, 0], ends[:, 1]
+        bounds = self._integer_bounds(first, last, lo, hi)
+        return Rows(bounds, first.astype(np.int64), np.where(last < first, -1, 1))
+
+    def _integer_bounds(self, first: Codes, last: Codes, lo: int, hi: int) -> Codes:
+        rows = self.bounds(first, last)
+        width = max((len(r) for r in rows), default=0)
+        table = np.full((len(rows), width), hi + 1, dtype=object)
+        for c, row in enumerate(rows):
+            for k, (t, closed) in enumerate(row):
+                floor = t.numerator // t.denominator
+                table[c, k] = floor + (0 if closed and t.denominator == 1 else 1)
+        return table.astype(code_dtype(lo, hi + 1))
+
+    def float_rows(self) -> Rows:
+        """The table for float64 inputs: each bound is the least double that reaches its level."""
+        first, last = self.limits()
+        if any(abs(int(b) - int(a)) > MAX_LEVELS for a, b in zip(first, last, strict=True)):
+            raise UnsupportedError(
+                "an input quantizer of more than 2^20 levels whose scale is not a power of two",
+                remedy="give the input a power-of-two type with --input-type",
+            )
+        rows = self.bounds(first, last)
+        width = max((len(r) for r in rows), default=0)
+        table = np.full((len(rows), width), np.inf)
+        for c, row in enumerate(rows):
+            table[c, : len(row)] = [least_double(t, closed) for t, closed in row]
+        return Rows(table, first.astype(np.int64), np.where(last < first, -1, 1))
+
+
+@dataclass(frozen=True, eq=False)
+class Rounded(StepFunction):
+    """`clip(round(a x + b), lo, hi)`, all four per channel, shape (C,): rationals a, b; Python integers lo, hi."""
+
+    a: Rationals
+    b: Rationals
+    rounding: Rounding
+    lo: Codes
+    hi: Codes
+
+    @property
+    def channels(self) -> int:
+        return int(self.a.shape[0])
+
+    def codes(self, x: Codes) -> Codes:
+        num, den = self._ratio(x)
+        rounded = round_ratio(num, den, self.rounding)
+        return np.minimum(np.maximum(rounded, self.lo[:, None]), self.hi[:, None])
+
+    def _ratio(self, x: Codes) -> tuple[Codes, Codes]:
+        p, q, r, s = self._parts()
+        return x.astype(object) * (p * s) + r * q, q * s
+
+    def _parts(self) -> tuple[Codes, Codes, Codes, Codes]:
+        """Numerators and denominators of a and b, as columns."""
+        column = np.frompyfunc(lambda v: (v.numerator, v.denominator), 1, 2)
+        (p, q), (r, s) = column(self.a), column(self.b)
+        return p[:, None], q[:, None], r[:, None], s[:, None]
+
+    def limits(self) -> tuple[Codes, Codes]:
+        constant = self.codes(np.zeros((self.channels, 1), dtype=object))[:, 0]
+        first = np.where(self.a > 0, self.lo, np.where(self.a < 0, self.hi, constant))
+        last = np.where(self.a > 0, self.hi, np.where(self.a < 0, self.lo, constant))
+        return first, last
+
+    def _levels(self, first: Codes, last: Codes) -> tuple[Codes, Codes, Codes, Codes]:
+        """Per channel and step: numerator and (positive) denominator of its point, closedness, and whether it exists."""
+        span = np.abs(last - first).astype(np.int64)
+        width = int(span.max(initial=0))
+        if width > MAX_LEVELS:
+            raise UnsupportedError(
+                f"a requantization to {width + 1} levels",
+                remedy="quantize to at most 20 bits or to power-of-two scales",
+            )
+        step = np.arange(width, dtype=object)[None, :]
+        rising = (self.a > 0)[:, None]
+        k = np.where(rising, first[:, None] + 1 + step, first[:, None] - step)
+        twice, closed = boundary(k, self.rounding)
+        p, q, r, s = self._parts()
+        sign = np.where(p < 0, -1, 1)
+        safe = np.where(p == 0, 1, p)
+        num = sign * (twice * (s * q) - 2 * r * q)
+        den = sign * (2 * safe * s)
+        return num, den, np.where(rising, closed, ~closed), step < span[:, None]
+
+    def bounds(self, first: Codes, last: Codes) -> list[list[tuple[Fraction, bool]]]:
+        num, den, closed, exists = self._levels(first, last)
+        den = np.broadcast_to(den, num.shape)
+        return [
+            [(Fraction(n, d), bool(c)) for n, d, c, e in zip(*row, strict=True) if e]
+            for row in zip(num, den, closed, exists, strict=True)
+        ]
+
+    def _integer_bounds(self, first: Codes, last: Codes, lo: int, hi: int) -> Codes:
+        num, den, closed, exists = self._levels(first, last)
+        floor = num // den
+        reached = np.where(closed, floor + (num % den != 0), floor + 1)
+        return np.where(exists, reached, hi + 1).astype(code_dtype(lo, hi + 1))
+
+
+@dataclass(frozen=True, eq=False)
+class Stairs(StepFunction):
+    """`#{k: a x + b >= bounds[c, k]}`; rows ascend; a, b of shape (C,), bounds (C, K) rational. (FINN MultiThreshold)"""
+
+    a: Rationals
+    b: Rationals
+    levels: Rationals
+
+    @property
+    def channels(self) -> int:
+        return int(self.a.shape[0])
+
+    def codes(self, x: Codes) -> Codes:
+        out = np.zeros(x.shape, dtype=object)
+        for c in range(self.channels):
+            for i, xi in enumerate(x[c]):
+                out[c, i] = int((self.levels[c] <= self.a[c] * xi + self.b[c]).sum())
+        return out
+
+    def limits(self) -> tuple[Codes, Codes]:
+        none = np.zeros(self.channels, dtype=object)
+        every = np.full(self.channels, self.levels.shape[1], dtype=object)
+        fixed = self.codes(np.zeros((self.channels, 1), dtype=object))[:, 0]
+        first = np.where(self.a > 0, none, np.where(self.a < 0, every, fixed))
+        last = np.where(self.a > 0, every, np.where(self.a < 0, none, fixed))
+        return first, last
+
+    def bounds(self, first: Codes, last: Codes) -> list[list[tuple[Fraction, bool]]]:
+        rows = []
+        for c in range(self.channels):
+            lo, hi = sorted((int(first[c]), int(last[c])))
+            points = [(t - self.b[c]) / self.a[c] for t in self.levels[c][lo:hi]] if self.a[c] else []
+            rows.append([(t, self.a[c] > 0) for t in (points if self.a[c] > 0 else reversed(points))])
+        return rows
+
+
+class HostQuantizer(ABC):
+    """How a host turns a real model input into codes; Python and the generated host header do the same."""
+
+    @abstractmethod
+    def __call__(self, x: Floats) -> Codes:
+        """int64 codes of x, shape kept; x is (batch, *shape)."""
+
+
+@dataclass(frozen=True)
+class TypedQuantizer(HostQuantizer):
+    """Assignment to a fixed-point type: exact in float64 arithmetic, because it only scales by a power of two."""
+
+    type: FixedType
+    rounding: Rounding = Rounding.HALF_EVEN
+    overflow: Overflow = Overflow.SATURATE
+
+    def __call__(self, x: Floats) -> Codes:
+        scaled = np.ldexp(np.asarray(x, dtype=np.float64), self.type.frac)
+        rounded = round_ratio(scaled, 1.0, self.rounding)  # type: ignore[arg-type]
+        limit = float(1 << 62)
+        if self.overflow is Overflow.WRAP and bool((np.abs(rounded) >= limit).any()):
+            big = np.asarray([int(v) for v in rounded.reshape(-1)], dtype=object).reshape(rounded.shape)
+            return np.asarray(overflow_codes(big, self.type, self.overflow)).astype(
+                code_dtype(self.type.lo, self.type.hi)
+            )
+        if self.type.width > 62:
+            big = np.asarray([int(v) for v in rounded.reshape(-1)], dtype=object).reshape(rounded.shape)
+            return overflow_codes(big, self.type, self.overflow)
+        return overflow_codes(np.clip(rounded, -limit, limit).astype(np.int64), self.type, self.overflow)
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.rounding.value} {self.overflow.value}"
+
+
+@dataclass(frozen=True, eq=False)
+class SteppedQuantizer(HostQuantizer):
+    """Any step function of the real input: a search among the least doubles of its levels."""
+
+    rows: Rows
+    count: int  # channels
+    inner: int  # elements of one channel that lie together
+
+    def __call__(self, x: Floats) -> Codes:
+        values = np.asarray(x, dtype=np.float64).reshape(x.shape[0], -1, self.count, self.inner)
+        out = np.empty(values.shape, dtype=np.int64)
+        for c in range(self.count):
+            reached = np.searchsorted(self.rows.bounds[c], values[:, :, c, :], side="right")
+            out[:, :, c, :] = self.rows.base[c] + self.rows.sign[c] * reached
+        return out.reshape(x.shape)
+
+    def __str__(self) -> str:
+        return f"steps {self.count}x{self.rows.bounds.shape[1]}"
