@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwq.errors import UnsupportedError
-from hwq.exact import Rationals, rationals, scalar, to_float
+from hwq.exact import Rationals, narrowed, rationals, scalar, to_float
 from hwq.fixed import Codes, Rounding, log2_exact, round_ratio
 
 GRID_BITS = 20  # widest integers a bare float tensor may be read as
@@ -39,7 +39,7 @@ class Coded:
         def follow(parameter: Rationals) -> Rationals:
             if parameter.size == 1:
                 return scalar(parameter.reshape(-1)[0])
-            return np.asarray(move(np.broadcast_to(parameter, self.codes.shape)), dtype=object)
+            return narrowed(np.asarray(move(np.broadcast_to(parameter, self.codes.shape)), dtype=object))
 
         return Coded(np.ascontiguousarray(move(self.codes)), follow(self.scale), follow(self.offset))
 
@@ -63,7 +63,7 @@ def quantize_constant(
     rounding: Rounding,
     lo: int,
     hi: int,
-    after: int = 0,
+    after: int | Codes = 0,
 ) -> Codes:
     """clip(round(a x + b) + after, lo, hi) for float arrays, exactly: estimated in float64, near-ties decided by fractions."""
     values = np.asarray(x, dtype=np.float64)
@@ -85,7 +85,7 @@ def quantize_constant(
         den = np.asarray([v.denominator for v in np.atleast_1d(exact)], dtype=object)
         decided = np.clip(round_ratio(num, den, rounding), -(1 << 62), 1 << 62)
         rounded[where] = decided.astype(np.int64) if rounded.ndim else int(decided[0])
-    return np.clip(rounded + after, lo, hi)
+    return np.asarray(np.clip(rounded + after, lo, hi))
 
 
 def on_dyadic_grid(x: npt.NDArray[Any]) -> Coded | None:

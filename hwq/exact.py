@@ -80,6 +80,15 @@ def squeeze_uniform(values: Rationals) -> Rationals:
     return values if one is None else scalar(one)
 
 
+def narrowed(values: Rationals) -> Rationals:
+    """The array with every axis along which nothing changes cut to extent 1."""
+    for axis in range(values.ndim):
+        first = values.take([0], axis=axis)
+        if values.shape[axis] > 1 and (values.strides[axis] == 0 or bool(np.all(values == first))):
+            values = first
+    return values
+
+
 def common_step(values: Rationals) -> Fraction:
     """The largest fraction of which every element is an integer multiple (1 if all are zero)."""
     den = 1

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from hwq.constants import Coded
 from hwq.exact import Rationals
-from hwq.fixed import FixedType, Overflow, Rounding
+from hwq.fixed import Codes, FixedType, Overflow, Rounding
 from hwq.ir import Shape
 
 
@@ -49,7 +49,7 @@ class Quantize(RealOp):
     hi: int | None
     scale: Rationals
     offset: Rationals
-    after: int = 0
+    after: int | Codes = 0  # an array broadcasts as x does
     expected: tuple[int, int] | None = None
 
 

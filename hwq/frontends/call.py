@@ -41,6 +41,7 @@ class Call:
     domain: str
     version: int  # of its domain's opset
     inputs: list[Value | None]
+    types: list[int]  # the inputs' ONNX element types, 0 where unknown
     attributes: Mapping[str, Any]
     n_outputs: int
     nodes: list[RealNode]  # the real graph so far

@@ -71,6 +71,19 @@ def read_tensor(tensor: onnx.TensorProto, folder: Path | None) -> npt.NDArray[An
     return array.astype(np.float64)
 
 
+def element_types(graph: onnx.GraphProto) -> dict[str, int]:
+    """The ONNX element type of every tensor whose type the file states: values are kept as int64 or float64."""
+    types = {info.name: info.type.tensor_type.elem_type for info in (*graph.input, *graph.value_info, *graph.output)}
+    types.update((tensor.name, tensor.data_type) for tensor in graph.initializer)
+    for node in graph.node:
+        for attribute in node.attribute:
+            if node.op_type == "Constant" and attribute.name == "value" and node.output:
+                types[node.output[0]] = attribute.t.data_type
+            elif node.op_type in ("Cast", "QuantizeLinear") and attribute.name in ("to", "output_dtype") and node.output:
+                types[node.output[0]] = attribute.i
+    return types
+
+
 def _with_external_data(tensor: onnx.TensorProto, folder: Path | None) -> onnx.TensorProto:
     entries = {e.key: e.value for e in tensor.external_data}
     location = entries.get("location", "")
@@ -107,3 +120,15 @@ def _with_external_data(tensor: onnx.TensorProto, folder: Path | None) -> onnx.T
     inside.data_location = onnx.TensorProto.DEFAULT
     inside.raw_data = raw
     return inside
+
+
+def self_contained(model: onnx.ModelProto, folder: Path | None) -> bytes:
+    """The model as bytes, external data taken in."""
+    if not any(t.data_location == onnx.TensorProto.EXTERNAL for t in model.graph.initializer):
+        return model.SerializeToString(deterministic=True)
+    inside = onnx.ModelProto()
+    inside.CopyFrom(model)
+    for tensor in inside.graph.initializer:
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+            tensor.CopyFrom(_with_external_data(tensor, folder))
+    return inside.SerializeToString(deterministic=True)

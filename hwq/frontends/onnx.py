@@ -13,17 +13,22 @@ from onnx import helper
 
 from hwq.errors import HwqError, ModelError, SpecError, UnsupportedError
 from hwq.fixed import FixedType
-from hwq.frontends import folding, qonnx, shapes, standard
+from hwq.frontends import folding, qdq, qonnx, shapes, standard
 from hwq.frontends.call import MAX_ELEMENTS, Call, Rule, Signal, Value
-from hwq.frontends.loading import Source, load_model, read_tensor
+from hwq.frontends.loading import Source, element_types, load_model, read_tensor
 from hwq.ir import Shape
 from hwq.names import unique_namer
 from hwq.real import InputType, RealGraph, RealInput, RealNode
 
-STANDARD: Mapping[str, Rule] = MappingProxyType({**shapes.RULES, **standard.RULES})
+STANDARD: Mapping[str, Rule] = MappingProxyType({**shapes.RULES, **standard.RULES, **qdq.RULES})
 QONNX_DOMAINS = frozenset({"onnx.brevitas", "qonnx.custom_op.general", "finn.custom_op.general"})
 RULES: Mapping[str, Mapping[str, Rule]] = MappingProxyType(
-    {"": STANDARD, "ai.onnx": STANDARD, **dict.fromkeys(QONNX_DOMAINS, qonnx.RULES)}
+    {
+        "": STANDARD,
+        "ai.onnx": STANDARD,
+        "com.microsoft": qdq.RULES,
+        **dict.fromkeys(QONNX_DOMAINS, qonnx.RULES),
+    }
 )
 
 REFUSED: Mapping[str, tuple[str, str]] = MappingProxyType(
@@ -45,12 +50,8 @@ REFUSED: Mapping[str, tuple[str, str]] = MappingProxyType(
 
 ELEMENT_TYPES: Mapping[int, FixedType] = MappingProxyType(
     {
-        onnx.TensorProto.UINT8: FixedType(False, 8),
-        onnx.TensorProto.INT8: FixedType(True, 8),
-        onnx.TensorProto.UINT16: FixedType(False, 16),
-        onnx.TensorProto.INT16: FixedType(True, 16),
-        onnx.TensorProto.INT32: FixedType(True, 32),
         onnx.TensorProto.BOOL: FixedType(False, 1),
+        **{kind: FixedType(signed, bits) for kind, (bits, signed) in qdq.INTEGERS.items()},
     }
 )
 
@@ -61,7 +62,13 @@ def read_onnx(source: Source, input_types: Mapping[str, InputType] | None = None
     `input_types` states how unquantized inputs are stored. Errors: `ModelError` for a damaged or hostile file,
     `UnsupportedError` for what hwq does not compile; each names the node.
     """
-    model, folder = load_model(source)
+    return read_model(*load_model(source), input_types)
+
+
+def read_model(
+    model: onnx.ModelProto, folder: Path | None, input_types: Mapping[str, InputType] | None = None
+) -> RealGraph:
+    """The same from a parsed model and the folder of its external data."""
     return _Walk(model, folder, dict(input_types or {})).run()
 
 
@@ -74,6 +81,7 @@ class _Walk:
         self.versions = {o.domain: o.version for o in model.opset_import}
         self.stated = input_types
         self.env: dict[str, Value | None] = {"": None}
+        self.types = element_types(model.graph)
         self.nodes: list[RealNode] = []
         self.shapes: dict[str, Shape] = {}
         self.fresh = unique_namer()
@@ -124,6 +132,7 @@ class _Walk:
             domain=node.domain,
             version=self.versions.get(node.domain, 0) or self.versions.get("ai.onnx", 0),
             inputs=[self.env[i] for i in node.input],
+            types=[self.types.get(i, 0) for i in node.input],
             attributes={a.name: self._attribute(node, a) for a in node.attribute},
             n_outputs=len(node.output),
             nodes=self.nodes,

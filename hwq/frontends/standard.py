@@ -148,7 +148,8 @@ def clip(call: Call) -> list[Value]:
     if not isinstance(x, Signal):
         low = -np.inf if lo is None else float(lo.reshape(-1)[0])
         high = np.inf if hi is None else float(hi.reshape(-1)[0])
-        return [np.minimum(np.maximum(call.array(0, "input 0"), low), high)]
+        array = call.array(0, "input 0")
+        return [np.minimum(np.maximum(array, low), high).astype(array.dtype)]
     if lo is None and hi is None:
         return [x]
     one = [None if v is None else scalar(v.reshape(-1)[0]) for v in (lo, hi)]

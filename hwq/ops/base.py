@@ -120,9 +120,14 @@ class Op(ABC):
         """Multiply-accumulates per sample."""
         return 0
 
+    def lanes_in_out(self, inputs: tuple[Edge, ...]) -> tuple[int, int]:
+        """Elements read and written each cycle: what the arrays around the op are partitioned for."""
+        lanes = getattr(self, "lanes", 0) or inputs[0].size
+        return lanes, lanes
+
     def cycles(self, inputs: tuple[Edge, ...]) -> int:
         """Loop iterations of the kernel per sample, its initiation interval being 1."""
-        return 1
+        return -(-inputs[0].size // max(1, self.lanes_in_out(inputs)[0]))
 
     def __str__(self) -> str:
         return self.kind

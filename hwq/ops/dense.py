@@ -38,13 +38,14 @@ class Dense(Op):
         return int(self.weights.shape[1])
 
     @property
-    def lanes(self) -> tuple[int, int]:
+    def array(self) -> tuple[int, int]:
+        """(pe, simd) as numbers."""
         return self.pe or self.n_out, self.simd or self.n_in
 
     @property
     def folds(self) -> tuple[int, int]:
         """(output folds, input folds): the trip counts of the two loops."""
-        pe, simd = self.lanes
+        pe, simd = self.array
         return self.n_out // pe, self.n_in // simd
 
     @property
@@ -94,7 +95,7 @@ class Dense(Op):
         return kernel
 
     def roms(self) -> tuple[Rom, ...]:
-        (pe, simd), (out_folds, in_folds) = self.lanes, self.folds
+        (pe, simd), (out_folds, in_folds) = self.array, self.folds
         words = self.weights.reshape(in_folds, simd, out_folds, pe).transpose(2, 0, 3, 1)
         roms = [Rom("weights", words.reshape(out_folds * in_folds, pe * simd), self.weight_type)]
         if self.bias is not None:
@@ -105,11 +106,15 @@ class Dense(Op):
     def macs(self, inputs: tuple[Edge, ...]) -> int:
         return int(self.weights.size) * prod(inputs[0].shape[:-1])
 
+    def lanes_in_out(self, inputs: tuple[Edge, ...]) -> tuple[int, int]:
+        pe, simd = self.array
+        return simd, pe
+
     def cycles(self, inputs: tuple[Edge, ...]) -> int:
         return self.folds[0] * self.folds[1] * prod(inputs[0].shape[:-1])
 
     def __str__(self) -> str:
-        pe, simd = self.lanes
+        pe, simd = self.array
         bias = "" if self.bias is None else " bias"
         return f"dense[{self.n_in}x{self.n_out} w {self.weight_type}{bias} pe {pe} simd {simd}]"
 

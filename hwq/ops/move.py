@@ -27,6 +27,9 @@ class Reshape(Op):
 
         return kernel
 
+    def lanes_in_out(self, inputs: tuple[Edge, ...]) -> tuple[int, int]:
+        return 1, 1
+
     def cycles(self, inputs: tuple[Edge, ...]) -> int:
         return 0
 
@@ -60,6 +63,9 @@ class Transpose(Op):
             return (codes.transpose(axes),)
 
         return kernel
+
+    def lanes_in_out(self, inputs: tuple[Edge, ...]) -> tuple[int, int]:
+        return 1, 1
 
     def __str__(self) -> str:
         return f"transpose[{','.join(map(str, self.perm))}]"

@@ -24,11 +24,16 @@ class Requant(Op):
     step: StepFunction
     type: FixedType
     channels: Channels = Channels()
-    bias: int = 0
+    bias: int | Codes = 0  # an array: one per channel
+
+    @property
+    def offsets(self) -> Codes:
+        """`bias` as a column, (1, 1) or (C, 1)."""
+        return np.asarray(self.bias, dtype=np.int64).reshape(-1, 1)
 
     def infer(self, inputs: tuple[Edge, ...]) -> tuple[Edge, ...]:
         (x,) = inputs
-        ends = self.step.codes(np.tile(np.asarray([x.lo, x.hi], dtype=object), (self.channels.count, 1))) + self.bias
+        ends = self.step.codes(np.tile(np.asarray([x.lo, x.hi], dtype=object), (self.channels.count, 1))) + self.offsets
         return (Edge(x.shape, self.type, int(ends.min()), int(ends.max())),)
 
     def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
@@ -36,7 +41,7 @@ class Requant(Op):
 
         def kernel(codes: Codes) -> tuple[Codes, ...]:
             rows = self.channels.view(codes.astype(object)).transpose(2, 0, 1, 3)
-            flat = self.step.codes(rows.reshape(self.channels.count, -1)) + self.bias
+            flat = self.step.codes(rows.reshape(self.channels.count, -1)) + self.offsets
             out = flat.reshape(rows.shape).transpose(1, 2, 0, 3).reshape(codes.shape)
             return (out.astype(code_dtype(y.lo, y.hi)),)
 

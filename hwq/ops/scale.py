@@ -20,6 +20,11 @@ class Scale(Op):
     mult: Codes
     add: Codes
     channels: Channels = Channels()
+    lanes: int = 0  # elements a cycle; 0: all
+
+    @property
+    def mult_type(self) -> FixedType:
+        return FixedType.covering(int(self.mult.min()), int(self.mult.max()))
 
     def infer(self, inputs: tuple[Edge, ...]) -> tuple[Edge, ...]:
         (x,) = inputs

@@ -53,6 +53,9 @@ class TopK(Op):
 
         return kernel
 
+    def lanes_in_out(self, inputs: tuple[Edge, ...]) -> tuple[int, int]:
+        return 1, 1
+
     def cycles(self, inputs: tuple[Edge, ...]) -> int:
         return inputs[0].size
 

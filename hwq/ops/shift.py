@@ -7,9 +7,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hwq.fixed import Codes, FixedType, Rounding, round_shift
+from hwq.fixed import Codes, FixedType, Overflow, Rounding, round_shift
 from hwq.ir import Edge
 from hwq.ops.base import Channels, Kernel, Op, Rom, Sample, as_codes
+
+
+@dataclass(frozen=True)
+class Circuit:
+    """What the kernel template needs to know of a shift."""
+
+    total: FixedType | None  # of x + add; None where nothing is added
+    offset: int  # the one offset, where all channels share it
+    rounded: FixedType  # before the clamp
+    rounded_negative: FixedType  # of floor(-v), for the modes that no vendor type has
+    rounding: Rounding
+    overflow: Overflow
+    mirrored: str  # "always": ceil(v) = -floor(-v); "positive": so where v > 0
+    clamp: bool  # the kernel clamps; otherwise the conversion does
+    clamp_low: bool
+    clamp_high: bool
+    wrap: Overflow = Overflow.WRAP
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +44,7 @@ class Shift(Op):
     add: Codes | None = None
     channels: Channels = Channels()
     type: FixedType | None = None  # None: the narrowest that holds the clamped range
+    lanes: int = 0  # elements a cycle; 0: all
 
     def _widened(self, x: Edge) -> tuple[int, int]:
         """The range of x + add."""
@@ -65,6 +83,37 @@ class Shift(Op):
         low, high = self._extremes(x)
         return FixedType.covering(low, high, x.type.frac - self.drop)
 
+    def circuit(self, x: Edge, y: Edge) -> Circuit:
+        """How a kernel says it: one vendor conversion, or a conversion and a clamp of its own."""
+        low_acts, high_acts = self.clamps(x)
+        rounded = self.rounded_type(x)
+        total = None if self.add is None else self.sum_edge(x).type
+        mirrored = {Rounding.CEIL: "always", Rounding.AWAY: "positive"}.get(self.rounding, "")
+        low_fits, high_fits = not low_acts or self.lo == y.type.lo, not high_acts or self.hi == y.type.hi
+        symmetric = self.lo == -y.type.hi and self.hi == y.type.hi and y.type.signed
+        overflow = Overflow.WRAP
+        if low_acts or high_acts:
+            overflow = Overflow.SATURATE if low_fits and high_fits else Overflow.SATURATE_SYMMETRIC
+        own_clamp = bool(mirrored) or (overflow is Overflow.SATURATE_SYMMETRIC and not symmetric)
+        return Circuit(
+            total=total,
+            offset=0 if self.add is None else int(self.add[0]),
+            rounded=rounded,
+            rounded_negative=FixedType.covering(*self._negated(x), x.type.frac - self.drop),
+            rounding=Rounding.FLOOR if mirrored else self.rounding,
+            overflow=Overflow.WRAP if own_clamp else overflow,
+            mirrored=mirrored,
+            clamp=own_clamp,
+            clamp_low=low_acts,
+            clamp_high=high_acts,
+        )
+
+    def _negated(self, x: Edge) -> tuple[int, int]:
+        """The range of floor(-v)."""
+        total = self.sum_edge(x)
+        ends = round_shift(np.asarray([-total.hi, -total.lo], dtype=object), self.drop, Rounding.FLOOR)
+        return int(ends[0]), int(ends[1])
+
     def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
         (x,) = inputs
         (y,) = self.infer(inputs)
@@ -87,9 +136,6 @@ class Shift(Op):
         if self.add is None or self.add.size == 1:
             return ()
         return (Rom("offsets", self.add.reshape(-1, 1), FixedType.covering(int(self.add.min()), int(self.add.max()))),)
-
-    def cycles(self, inputs: tuple[Edge, ...]) -> int:
-        return 1
 
     def __str__(self) -> str:
         add = "" if self.add is None else f" add x{self.add.size}"

@@ -28,6 +28,7 @@ class Threshold(Op):
     sign: Codes
     type: FixedType
     channels: Channels = Channels()
+    lanes: int = 0  # elements a cycle; 0: all
 
     @property
     def levels(self) -> int:
@@ -106,9 +107,6 @@ class Threshold(Op):
         if len(set(self.sign.tolist())) > 1:
             roms.append(Rom("falling", (self.sign < 0).astype(np.int64).reshape(-1, 1), FixedType(False, 1)))
         return tuple(roms)
-
-    def cycles(self, inputs: tuple[Edge, ...]) -> int:
-        return 1
 
     def __str__(self) -> str:
         how = "search" if self.search else "compare"

@@ -10,13 +10,14 @@ from hwq.ops import OPS
 from hwq.passes.absorb import absorb
 from hwq.passes.fold import fold
 from hwq.passes.lowering import lower
+from hwq.passes.merge import merge
 from hwq.passes.realise import realise
 from hwq.real import RealGraph
 
 
 def compile_graph(graph: RealGraph, reuse_of: Callable[[str], int]) -> Graph:
     """The hardware graph: scales moved (lower), quantizers made circuits (realise), offsets absorbed, layers folded."""
-    return legal(fold(reuse_of)(absorb(realise(lower(graph)))))
+    return legal(fold(reuse_of)(absorb(realise(lower(merge(graph))))))
 
 
 def legal(graph: Graph) -> Graph:
@@ -27,4 +28,4 @@ def legal(graph: Graph) -> Graph:
     return graph
 
 
-__all__ = ["absorb", "compile_graph", "fold", "legal", "lower", "realise"]
+__all__ = ["absorb", "compile_graph", "fold", "legal", "lower", "merge", "realise"]

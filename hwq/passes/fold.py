@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from hwq.ir import Graph, Node
-from hwq.ops import Dense
+from hwq.ops import Dense, Scale, Shift, Threshold
 
 MAX_LANES = 4096  # products unrolled side by side; beyond, the tools refuse or crawl (see docs)
 
@@ -26,13 +26,28 @@ def choose_folds(n_in: int, n_out: int, reuse: int) -> tuple[int, int]:
     return min(legal, key=lambda f: (abs(f[0] * f[1] - wanted), f[1], f[0]))
 
 
+def choose_lanes(size: int, cost: int, reuse: int) -> int:
+    """Elements a cycle of an elementwise op with `cost` comparators or adders each: a divisor of `size`."""
+    most = max(1, MAX_LANES // max(1, cost))
+    wanted = min(most, -(-size // max(1, reuse)))
+    return max(d for d in divisors(size) if d <= wanted)
+
+
 def fold(reuse_of: Callable[[str], int]) -> Callable[[Graph], Graph]:
     """The pass for a reuse factor per ONNX node name."""
 
-    def fold_node(node: Node) -> Node:
-        if not isinstance(node.op, Dense):
+    def run(graph: Graph) -> Graph:
+        def fold_node(node: Node) -> Node:
+            reuse = reuse_of(node.name)
+            if isinstance(node.op, Dense):
+                out_folds, in_folds = choose_folds(node.op.n_in, node.op.n_out, reuse)
+                return replace(node, op=replace(node.op, pe=node.op.n_out // out_folds, simd=node.op.n_in // in_folds))
+            if isinstance(node.op, Shift | Threshold | Scale):
+                cost = node.op.levels if isinstance(node.op, Threshold) and not node.op.search else 1
+                lanes = choose_lanes(graph.ins(node)[0].size, cost, reuse)
+                return replace(node, op=replace(node.op, lanes=lanes))
             return node
-        out_folds, in_folds = choose_folds(node.op.n_in, node.op.n_out, reuse_of(node.name))
-        return replace(node, op=replace(node.op, pe=node.op.n_out // out_folds, simd=node.op.n_in // in_folds))
 
-    return lambda graph: graph.map_nodes(fold_node)
+        return graph.map_nodes(fold_node)
+
+    return run

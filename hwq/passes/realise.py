@@ -33,7 +33,7 @@ def realise(graph: Graph) -> Graph:
             continue
         (x,) = graph.ins(node)
         rows = node.op.step.integer_rows(x.lo, x.hi)
-        rows = replace(rows, base=rows.base + node.op.bias)
+        rows = replace(rows, base=rows.base + node.op.offsets[:, 0])
         circuit = cheapest(node.op, rows, x, node.name)
         if circuit is None:
             alias[node.outputs[0]] = node.inputs[0]
@@ -82,10 +82,14 @@ def _as_shift(requant: Requant, step: Rounded) -> Shift | None:
         rounding, add = Rounding.HALF_UP, elementwise(lambda v: v.numerator // v.denominator, add)
     elif any(v.denominator != 1 for v in add):
         return None
-    if requant.bias:
-        if not (rounding in TRANSLATES or (rounding is Rounding.HALF_EVEN and requant.bias % 2 == 0)) or exponent > 0:
+    biases = set(requant.offsets.reshape(-1).tolist())
+    bias = int(biases.pop())
+    if biases:
+        return None
+    if bias:
+        if not (rounding in TRANSLATES or (rounding is Rounding.HALF_EVEN and bias % 2 == 0)) or exponent > 0:
             return None
-        add = add + (requant.bias << -exponent)
+        add = add + (bias << -exponent)
     whole = [int(v) for v in add]
     offsets: Codes | None = None
     channels = requant.channels
@@ -93,7 +97,7 @@ def _as_shift(requant: Requant, step: Rounded) -> Shift | None:
         offsets = np.asarray(whole, dtype=code_dtype(min(whole), max(whole)))
         if len(set(whole)) == 1:
             offsets, channels = offsets[:1], Channels()
-    low, high = lo.pop() + requant.bias, hi.pop() + requant.bias
+    low, high = lo.pop() + bias, hi.pop() + bias
     return Shift(-exponent, rounding, low, high, offsets, channels, requant.type)
 
 

@@ -66,7 +66,7 @@ class Quantizer:
     # -- the face ---------------------------------------------------------------------------------------------------
 
     def __call__(self, x: npt.ArrayLike, *, seed: int | None = None) -> Floats:
-        """Quantized float32 values of x's shape. `seed` draws a sample where the quantizer is random, else is refused."""
+        """Quantized float32 values of x's shape; `seed` draws a sample, and is refused where nothing is random."""
         if seed is not None:
             return self._sample(_float32(x), seed)
         array = _float32(x)
@@ -84,7 +84,7 @@ class Quantizer:
         return self._encode(array, self._fit_for(array))
 
     def decode(self, codes: npt.ArrayLike) -> Floats:
-        """The float32 values of code words. Raises `SpecError` for words outside `q.type`, or an auto scale not fitted."""
+        """The float32 values of code words. Raises `SpecError` for words outside `q.type` and unknown auto scales."""
         words = np.asarray(codes)
         if words.size and not np.issubdtype(words.dtype, np.integer):
             raise SpecError(f"{self.NAME}: codes are integers, not {words.dtype}", remedy="pass what encode returned")
@@ -94,7 +94,7 @@ class Quantizer:
             raise SpecError(found, remedy=f"codes of this quantizer are of type {self.type}")
         if self.is_auto and self._seen is None:
             raise SpecError(f"{self.NAME}: its scale is not known yet", remedy="call q.fit(x) first")
-        return self._values(words, self._seen).astype(np.float32)
+        return _narrow(self._values(words, self._seen))
 
     def fit(self, x: npt.ArrayLike) -> Quantizer:
         """Compute an auto scale from `x` and keep it for all later calls; returns the quantizer itself."""
@@ -142,7 +142,7 @@ class Quantizer:
 
     @property
     def scale(self) -> Floats | None:
-        """The package's `.scale`, float32: alpha; for auto alphas what the last call or `fit` found; None before or without."""
+        """The package's `.scale`, float32: alpha, or what the last call or `fit` found for auto alphas; else None."""
         alpha = getattr(self, "alpha", None)
         if self.is_auto:
             return None if self._seen is None else self._seen.scale
@@ -158,12 +158,15 @@ class Quantizer:
 
     def range(self) -> Floats:
         """Every value, in the order of the code words read as unsigned integers (0.., then the negative ones)."""
+        if self.scale is not None and self.scale.size > 1:
+            raise SpecError(f"{self.NAME}: range() with one scale per channel", remedy="decode the codes of a channel")
         words = self.codes()
         return self.decode(np.concatenate([words[words >= 0], words[words < 0]]))
 
     def limits(self) -> tuple[float, float]:
         """The smallest and largest value that really occur (an auto scale must be known)."""
-        values = self.decode(np.asarray(self.extreme_codes(), dtype=np.int64))
+        words = np.asarray(self.extreme_codes(), dtype=np.int64)
+        values = self.decode(words.reshape(-1, *[1] * np.ndim(self.scale)) if self.scale is not None else words)
         return float(values.min()), float(values.max())
 
     def code_range(self) -> tuple[int, int]:
@@ -206,12 +209,13 @@ class Quantizer:
         return result
 
     def __str__(self) -> str:
-        parts = []
-        for index, f in enumerate(fields(self)):
+        first = [getattr(self, f.name) for f in fields(self)[: self.POSITIONAL]]
+        while first and first[-1] is None:
+            first.pop()
+        parts = [spell(int(value) if isinstance(value, bool) else value) for value in first]
+        for f in fields(self)[self.POSITIONAL :]:
             value = getattr(self, f.name)
-            if index < self.POSITIONAL:
-                parts.append(spell(int(value) if isinstance(value, bool) else value))
-            elif value != f.default or type(value) is not type(f.default):
+            if value != f.default or type(value) is not type(f.default):
                 parts.append(f"{f.name}={spell(value)}")
         return f"{self.NAME}({','.join(parts)})"
 
@@ -227,6 +231,15 @@ class Quantizer:
         """The ideal values of codes, float64."""
         scale = 1.0 if self.scale is None else self.scale.astype(np.float64)
         return np.asarray(np.ldexp(codes.astype(np.float64), -self.type.frac) * scale)
+
+    def _unit_fit(self) -> Fit | None:
+        """The fit of an auto alpha for which `.scale` is 1, to speak about values without data."""
+        one = np.ones((), dtype=np.float32)
+        return Fit(one, one) if self.is_auto else None
+
+    def unit_values(self, codes: Codes) -> Doubles:
+        """The ideal values of code words, float64; those of an auto alpha for a scale of 1."""
+        return self._values(codes, self._unit_fit())
 
     def _measure(self, x: Floats) -> Fit | None:
         """The auto scale of `x`; None where there is none."""
@@ -250,19 +263,32 @@ class Quantizer:
         if noise != 1.0:
             free = self._passes(x)
             y = free + noise * (y - free)
-        with np.errstate(over="ignore", under="ignore"):
-            return y.astype(np.float32)
+        return _narrow(y)
 
     def _fit_for(self, x: Floats) -> Fit | None:
         if not self.is_auto:
+            self._match(x, self.scale)
             return None
         if self._fixed and self._seen is not None:
+            self._match(x, self._seen.scale)
             return self._seen
         if x.ndim == 0 or x.size == 0:
-            raise SpecError(f"{self.NAME}: an auto alpha needs at least one dimension and one element", remedy="pass an array")
+            raise SpecError(
+                f"{self.NAME}: an auto alpha needs at least one dimension and one element", remedy="pass an array"
+            )
         found = self._measure(x)
+        self._match(x, None if found is None else found.scale)
         object.__setattr__(self, "_seen", found)
         return found
+
+    def _match(self, x: Floats, scale: Floats | None) -> None:
+        if scale is None or scale.ndim == 0:
+            return
+        try:
+            np.broadcast_shapes(x.shape, scale.shape)
+        except ValueError:
+            found = f"{self.NAME}: a scale of shape {list(scale.shape)} for an input of shape {list(x.shape)}"
+            raise SpecError(found, remedy="give one scale per channel of the last axis") from None
 
     _seen: ClassVar[Fit | None]
     _fixed: ClassVar[bool]
@@ -276,15 +302,20 @@ def _float32(x: npt.ArrayLike) -> Floats:
         raise SpecError("the input is not an array of numbers", remedy="pass a regular array") from error
 
 
+def _narrow(values: Doubles) -> Floats:
+    with np.errstate(over="ignore", under="ignore"):
+        return values.astype(np.float32)
+
+
 def _lists(value: Any) -> Any:
     return [_lists(v) for v in value] if isinstance(value, tuple) else value
 
 
 def to_codes(rounded: npt.NDArray[Any], lo: int, hi: int) -> Codes:
     """Already rounded floats, clipped to `lo..hi` and made int64; infinities saturate."""
-    exact = rounded.dtype.type(hi) == hi and abs(hi) < 1 << 53
-    if exact:
-        return np.clip(rounded, rounded.dtype.type(lo), rounded.dtype.type(hi)).astype(np.int64)
+    if int(rounded.dtype.type(hi)) == hi and hi < 1 << 53:
+        bounded = np.clip(rounded, rounded.dtype.type(lo), rounded.dtype.type(hi))
+        return np.asarray(bounded, dtype=np.int64)
     inside = np.clip(rounded.astype(np.float64), -(2.0**62), 2.0**62)
     return np.clip(inside.astype(np.int64), lo, hi)
 

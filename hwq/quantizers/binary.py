@@ -11,7 +11,7 @@ from hwq.errors import SpecError
 from hwq.fixed import FixedType
 from hwq.quantizers import prng, smooth
 from hwq.quantizers.base import EPS, Codes, Doubles, Fit, Floats, Quantizer, unsupported
-from hwq.quantizers.params import alpha, axes, flag, optional, param, positive, whole
+from hwq.quantizers.params import any_alpha, axes, flag, optional, param, positive, whole
 from hwq.quantizers.scales import ScaleAxes, check_scale_options, clip_power, least_squares, power_of_two
 
 
@@ -52,7 +52,7 @@ class SignQuantizer(Quantizer):
 
     @property
     def code_word(self) -> str:
-        return f"1 bit: 0 is {self._zero:+g}, 1 is +1, times the scale"
+        return f"1 bit: 0 is {self._zero:g}, 1 is 1, times the scale"
 
     @property
     def scale(self) -> Floats | None:
@@ -96,11 +96,11 @@ class Binary(SignQuantizer):
     NAME: ClassVar[str] = "binary"
 
     use_01: bool = param(False, flag)
-    alpha: Any = param(None, alpha)
+    alpha: float | str | tuple[Any, ...] | None = param(None, any_alpha)
     training: bool = param(False, flag)
     use_stochastic_rounding: bool = param(False, flag)
-    scale_axis: Any = param(None, optional(axes))
-    elements_per_scale: Any = param(None, optional(axes))
+    scale_axis: int | tuple[int, ...] | None = param(None, optional(axes))
+    elements_per_scale: int | tuple[int, ...] | None = param(None, optional(axes))
     min_po2_exponent: int | None = param(None, optional(whole(-126, 126)))
     max_po2_exponent: int | None = param(None, optional(whole(-126, 126)))
 
@@ -127,15 +127,18 @@ class StochasticBinary(SignQuantizer):
     """
 
     NAME: ClassVar[str] = "stochastic_binary"
+    POSITIONAL: ClassVar[int] = 0
 
-    alpha: Any = param(None, alpha)
+    alpha: float | str | tuple[Any, ...] | None = param(None, any_alpha)
     temperature: float = param(6.0, positive)
     use_real_sigmoid: bool = param(True, flag)
     internal_sigmoid: str = param("hard", smooth.mode, kw_only=True)
 
     def _probability(self, x: Floats) -> Doubles:
         wide = x.astype(np.float64) / (spread(x).astype(np.float64) if self.is_auto else 1.0)
-        return smooth.internal(float(self.temperature) * wide, "real" if self.use_real_sigmoid else self.internal_sigmoid)
+        return smooth.internal(
+            float(self.temperature) * wide, "real" if self.use_real_sigmoid else self.internal_sigmoid
+        )
 
     def sample_codes(self, x: Floats, seed: int) -> Codes:
         """Code words of a draw: the PRNG of `hwq.quantizers.prng`, elements in C order."""
@@ -163,4 +166,6 @@ class Bernoulli(StochasticBinary):
         raise self._refusal()
 
     def _refusal(self) -> Exception:
-        return unsupported(self.NAME, "it draws at random, at inference too", "pass a seed: q(x, seed=1), or use binary")
+        return unsupported(
+            self.NAME, "it draws at random, at inference too", "pass a seed: q(x, seed=1), or use binary"
+        )

@@ -13,7 +13,7 @@ from hwq.quantizers.base import Codes, Doubles, Fit, Floats, Grid, Quantizer, sc
 from hwq.quantizers.params import (
     axes,
     binary_point,
-    bits,
+    bit_width,
     flag,
     list_alpha,
     number,
@@ -98,6 +98,11 @@ class BitsQuantizer(Quantizer):
             codes = 2 * codes - 1
         return super()._values(codes, fit)
 
+    def _unit_fit(self) -> Fit | None:
+        width, _, signed, _ = self._parts
+        step = np.asarray(2.0 ** (int(signed) - width), dtype=np.float32)
+        return Fit(np.ones((), dtype=np.float32), step) if self.is_auto else None
+
     def _auto_codes(self, shifted: Floats, step: Floats) -> Floats:
         """sign(x) * min(floor(|x| / step + 1/2), L), in float32; a step of 0 (a dead channel) gives 0."""
         largest = np.float32(2 ** (self._parts[0] - 1) - 1)
@@ -134,21 +139,21 @@ class QuantizedBits(BitsQuantizer):
     NAME: ClassVar[str] = "quantized_bits"
     POSITIONAL: ClassVar[int] = 3
 
-    bits: int = param(8, bits)
+    bits: int = param(8, bit_width)
     integer: int = param(0, binary_point)
     symmetric: bool = param(False, flag)
     keep_negative: bool = param(True, flag)
-    alpha: Any = param(None, list_alpha)
+    alpha: float | str | tuple[Any, ...] | None = param(None, list_alpha)
     use_stochastic_rounding: bool = param(False, flag)
-    scale_axis: Any = param(None, optional(axes))
+    scale_axis: int | tuple[int, ...] | None = param(None, optional(axes))
     qnoise_factor: float = param(1.0, number)
     var_name: str | None = param(None, optional(text))
     use_ste: bool = param(True, flag)
     use_variables: bool = param(False, flag)
-    elements_per_scale: Any = param(None, optional(axes))
+    elements_per_scale: int | tuple[int, ...] | None = param(None, optional(axes))
     min_po2_exponent: int | None = param(None, optional(whole(-126, 126)))
     max_po2_exponent: int | None = param(None, optional(whole(-126, 126)))
-    post_training_scale: Any = param(None, optional(numbers))
+    post_training_scale: float | tuple[Any, ...] | None = param(None, optional(numbers))
 
     def _check(self) -> None:
         check_variables(self.NAME, self.var_name, self.use_variables)
@@ -166,12 +171,12 @@ class QuantizedBits(BitsQuantizer):
         return self.bits, self.integer, self.keep_negative, self.symmetric
 
     def min(self) -> float:
-        """The package's bound: -max(1, 2**integer), 0 where unsigned."""
-        return -max(1.0, 2.0**self.integer) if self.keep_negative else 0.0
+        """The package's bound: -max(1, 2**integer) (-1 for bits=1), 0 where unsigned."""
+        return -self.max() if self.keep_negative else 0.0
 
     def max(self) -> float:
-        """The package's bound: max(1, 2**integer)."""
-        return max(1.0, 2.0**self.integer)
+        """The package's bound: max(1, 2**integer), 1 where only the sign is kept."""
+        return max(1.0, 2.0**self.integer) if self.bits > int(self.keep_negative) else 1.0
 
     def _measure(self, x: Floats) -> Fit:
         unit = np.float32(2.0 ** (self.bits - int(self.keep_negative)))

@@ -17,7 +17,7 @@ from hwq.quantizers.base import Codes, Doubles, Fit, Floats, Quantizer, unsuppor
 
 @dataclass(frozen=True, repr=False)
 class Function(Quantizer):
-    """An activation without parameters and without codes: `q(x)` is the real function's value, rounded to float32 once."""
+    """An activation without parameters and codes: `q(x)` is the real function's value, rounded to float32 once."""
 
     def __str__(self) -> str:
         return self.NAME
@@ -33,7 +33,9 @@ class Function(Quantizer):
         raise self._refusal()
 
     def _refusal(self) -> Exception:
-        return unsupported(self.NAME, "a function has no codes", "quantize its result, for example with quantized_bits(8,0)")
+        return unsupported(
+            self.NAME, "a function has no codes", "quantize its result, for example with quantized_bits(8,0)"
+        )
 
     def _quantize(self, x: Floats, fit: Fit | None) -> Floats:
         with np.errstate(under="ignore", over="ignore"):
@@ -125,7 +127,10 @@ class Tanh(Function):
 
 @dataclass(frozen=True, repr=False)
 class BinarySigmoid(Quantizer):
-    """y = 1 if x > 0 else 0 (0 is a tie that goes to 0; float32: 1 only from 2**-24 on). Code word: 1 bit."""
+    """y = 1 if x > 2**-24 else 0: float32's round_half_even(x/2 + 1/2), where smaller inputs vanish and 0 is a tie.
+
+    Equal to x > 0 for fixed-point inputs of up to 23 fraction bits. Code word: 1 bit. Source: SEMANTICS 2.
+    """
 
     NAME: ClassVar[str] = "binary_sigmoid"
     _low: ClassVar[float] = 0.0
@@ -146,7 +151,7 @@ class BinarySigmoid(Quantizer):
         return self.NAME
 
     def _encode(self, x: Floats, fit: Fit | None) -> Codes:
-        return (x > 0).astype(np.int64)
+        return (x > np.float32(2.0**-24)).astype(np.int64)
 
     def _values(self, codes: Codes, fit: Fit | None) -> Doubles:
         return np.where(codes > 0, 1.0, self._low)
@@ -154,7 +159,7 @@ class BinarySigmoid(Quantizer):
 
 @dataclass(frozen=True, repr=False)
 class BinaryTanh(BinarySigmoid):
-    """y = 1 if x > 0 else -1 (0 gives -1, unlike `binary`). Code word: 1 bit, 1 for +1."""
+    """y = 1 if x > 2**-24 else -1, as `binary_sigmoid` (0 gives -1, unlike `binary`). Code word: 1 bit, 1 for +1."""
 
     NAME: ClassVar[str] = "binary_tanh"
     _low: ClassVar[float] = -1.0
@@ -191,9 +196,10 @@ def stochastic_round(x: npt.ArrayLike, precision: float = 0.5, *, seed: int) -> 
 
 
 def stochastic_round_po2(x: npt.ArrayLike, *, seed: int) -> Floats:
-    """A random exponent e, one of the two around log2|x|, with E[2**e] = |x|: float32, x's shape; exact for powers of two.
+    """A random exponent e, one of the two around log2|x|, with E[2**e] = |x|; float32, of x's shape.
 
-    It is the exponent, not the power. Raises `SpecError` for zeros and infinities. Source: SEMANTICS 2.
+    It is the exponent, not the power; that of a power of two is certain. Raises `SpecError` for zeros and infinities.
+    Source: SEMANTICS 2.
     """
     magnitude = np.abs(np.asarray(x, dtype=np.float32).astype(np.float64))
     if not (np.isfinite(magnitude) & (magnitude > 0)).all():
@@ -209,7 +215,7 @@ def get_weight_scale(quantizer: Quantizer | None, x: npt.ArrayLike | None = None
 
 
 def get_quantized_initializer(w_initializer: Any, w_range: float) -> Any:
-    """The Keras initializer's `{"class_name", "config"}` for weights within +-w_range; other names are returned unchanged.
+    """The Keras initializer's `{"class_name", "config"}` for weights within +-w_range; other names unchanged.
 
     he_*: VarianceScaling(2 w_range, fan_in); glorot_*: VarianceScaling(w_range, fan_avg); random_uniform:
     RandomUniform(-w_range, w_range). For training only: hwq initialises nothing. Source: SEMANTICS 2.
@@ -221,7 +227,10 @@ def get_quantized_initializer(w_initializer: Any, w_range: float) -> Any:
     family, _, shape = str(w_initializer).partition("_")
     if family in modes and shape in shapes:
         scale, mode = modes[family]
-        return {"class_name": "VarianceScaling", "config": {"scale": scale, "mode": mode, "distribution": shapes[shape]}}
+        return {
+            "class_name": "VarianceScaling",
+            "config": {"scale": scale, "mode": mode, "distribution": shapes[shape]},
+        }
     if w_initializer == "random_uniform":
         return {"class_name": "RandomUniform", "config": {"minval": -float(w_range), "maxval": float(w_range)}}
     return w_initializer

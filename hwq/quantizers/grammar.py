@@ -35,9 +35,10 @@ class Call:
 
 
 def parse_call(text: str) -> Call:
-    """The name and arguments of a spec text. Values: True, False, None, numbers, 'quoted text', [a b c]. Raises `SpecError`."""
+    """The name and arguments of a spec. Values: True, False, None, numbers, 'text', [a b c]. Raises `SpecError`."""
     if len(text) > _LONGEST:
         raise SpecError(f"a quantizer spec of {len(text)} characters", remedy=f"at most {_LONGEST} are read")
+    check_ascii(text)
     if text != text.strip():
         raise _bad(text, "blanks around it", "remove them: the package fails on them")
     head = _NAME.match(text)
@@ -61,6 +62,13 @@ def parse_call(text: str) -> Call:
         else:
             keywords[match[1]] = _keyword_value(match[1], item[match.end() :], text)
     return Call(head[0], tuple(positional), tuple(keywords.items()), called=True)
+
+
+def check_ascii(text: str) -> None:
+    """Refuse what no spec contains, by its number: it could break a message into lines or hide in it."""
+    for ch in text:
+        if not " " <= ch <= "~" and ch != "\t":
+            raise SpecError(f"the character U+{ord(ch):04X} in a spec", remedy="write printable ASCII")
 
 
 def _items(text: str, start: int) -> list[str]:

@@ -15,10 +15,10 @@ from hwq.quantizers.params import axes, binary_point, flag, list_alpha, number, 
 
 @dataclass(frozen=True, repr=False)
 class QuantizedHswish(BitsQuantizer):
-    """y = quantized_bits(bits, integer, symmetric, alpha)(h), h = x * clip(x + relu_shift, 0, U) / U, U = relu_upper_bound.
+    """y = quantized_bits(bits, integer, symmetric, alpha)(h), h = x * clip(x + relu_shift, 0, U) / U.
 
-    The least h is -relu_shift**2 / (4 U) (for relu_shift <= 2 U), so few negative codes occur. hwq rounds the real h
-    once; the package rounds h to float32 before. Source: SEMANTICS 1.6.
+    U = relu_upper_bound. The least h is -relu_shift**2 / (4 U) (for relu_shift <= 2 U), so few negative codes occur.
+    hwq rounds the real h once; the package rounds h to float32 before. Source: SEMANTICS 1.6.
     """
 
     NAME: ClassVar[str] = "quantized_hswish"
@@ -27,9 +27,9 @@ class QuantizedHswish(BitsQuantizer):
     bits: int = param(8, whole(1, 24))
     integer: int = param(0, binary_point)
     symmetric: bool = param(False, flag)
-    alpha: Any = param(None, list_alpha)
+    alpha: float | str | tuple[Any, ...] | None = param(None, list_alpha)
     use_stochastic_rounding: bool = param(False, flag)
-    scale_axis: Any = param(None, optional(axes))
+    scale_axis: int | tuple[int, ...] | None = param(None, optional(axes))
     qnoise_factor: float = param(1.0, number)
     var_name: str | None = param(None, optional(text))
     use_ste: bool = param(True, flag)
@@ -60,8 +60,10 @@ class QuantizedHswish(BitsQuantizer):
     @property
     def _turn(self) -> float:
         """Where h is least."""
-        return -min(self.relu_shift / 2, self.relu_upper_bound) if self.relu_shift <= 2 * self.relu_upper_bound else (
-            self.relu_upper_bound - self.relu_shift
+        return (
+            -min(self.relu_shift / 2, self.relu_upper_bound)
+            if self.relu_shift <= 2 * self.relu_upper_bound
+            else (self.relu_upper_bound - self.relu_shift)
         )
 
     def code_range(self) -> tuple[int, int]:

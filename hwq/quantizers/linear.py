@@ -12,29 +12,29 @@ from hwq.errors import SpecError
 from hwq.fixed import FixedType, Overflow, log2_exact
 from hwq.quantizers.base import EPS, Codes, Doubles, Fit, Floats, Grid, Quantizer, to_codes
 from hwq.quantizers.bits import check_variables
-from hwq.quantizers.params import alpha, axes, binary_point, bits, flag, number, optional, param, text
+from hwq.quantizers.params import any_alpha, axes, binary_point, bit_width, flag, number, optional, param, text
 from hwq.quantizers.scales import ScaleAxes, least_squares, power_of_two
 
 
 @dataclass(frozen=True, repr=False)
 class QuantizedLinear(Quantizer):
-    """y = S * round_half_even(clip(x / S, -2**n + symmetric, 2**n - 1)), S = alpha * 2**(integer - n), n = bits - keep_negative.
+    """y = S * round_half_even(clip(x / S, -2**n + symmetric, 2**n - 1)), S = alpha * 2**(integer - n).
 
-    alpha scales the grid before rounding (in `quantized_bits` it multiplies afterwards). `symmetric` is True by
-    default. bits=1 with a sign is +-S/2, the sign of 0 being +. alpha "auto"/"auto_po2": S from the data, per channel,
-    each element of a vector its own. Raises `SpecError` for parameters without meaning. Source: SEMANTICS 1.2.
+    n = bits - keep_negative. alpha scales the grid before rounding (in `quantized_bits` it multiplies afterwards).
+    `symmetric` is True by default. bits=1 with a sign is +-S/2, the sign of 0 being +. alpha "auto"/"auto_po2": S from
+    the data, per channel, each element of a vector its own. Raises `SpecError`. Source: SEMANTICS 1.2.
     """
 
     NAME: ClassVar[str] = "quantized_linear"
     POSITIONAL: ClassVar[int] = 3
 
-    bits: int = param(8, bits)
+    bits: int = param(8, bit_width)
     integer: int = param(0, binary_point)
     symmetric: bool = param(True, flag)
     keep_negative: bool = param(True, flag)
-    alpha: Any = param(None, alpha)
+    alpha: float | str | tuple[Any, ...] | None = param(None, any_alpha)
     use_stochastic_rounding: bool = param(False, flag)
-    scale_axis: Any = param(None, optional(axes))
+    scale_axis: int | tuple[int, ...] | None = param(None, optional(axes))
     qnoise_factor: float = param(1.0, number)
     var_name: str | None = param(None, optional(text))
     use_variables: bool = param(False, flag)
@@ -95,11 +95,10 @@ class QuantizedLinear(Quantizer):
 
     def range(self) -> Floats:
         """Every value, in the package's order: codes 0.., then the negative ones; for bits=1 +S/2, -S/2."""
-        if self.scale is not None and self.scale.size > 1:
-            raise SpecError(f"{self.NAME}: range() with one scale per channel", remedy="decode the codes of a channel")
-        words = self.codes()
-        order = words[::-1] if self._sign_only else np.concatenate([words[words >= 0], words[words < 0]])
-        return (self._unscaled(order) * self._factor()).astype(np.float32).reshape(-1)
+        if self.is_auto and self.scale is None:  # the package speaks of scale 1 then
+            return self._unscaled(self.codes()).astype(np.float32)
+        values = super().range()
+        return values[::-1] if self._sign_only else values
 
     def _factor(self) -> Doubles:
         scale = np.float32(1) if self.scale is None else self.scale
@@ -135,6 +134,10 @@ class QuantizedLinear(Quantizer):
         lo, hi = self.code_range()
         with np.errstate(divide="ignore", over="ignore"):
             return np.asarray(np.rint(np.clip(x / step, np.float32(lo), np.float32(hi))), dtype=np.float32)
+
+    def _unit_fit(self) -> Fit | None:
+        step = np.asarray(self._data_type.lsb, dtype=np.float32)
+        return Fit(np.ones((), dtype=np.float32), step) if self.is_auto else None
 
     def _measure(self, x: Floats) -> Fit:
         over = ScaleAxes.of(x, self.scale_axis)

@@ -46,7 +46,7 @@ def whole(lo: int, hi: int, keep_float: bool = False) -> Check:
     return check
 
 
-bits = whole(1, MOST_BITS)
+bit_width = whole(1, MOST_BITS)
 binary_point = whole(-1024, 1024)
 
 
@@ -127,7 +127,7 @@ def _tuples(value: Any) -> Any:
     return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
 
 
-def alpha(name: str, value: Any) -> Any:
+def any_alpha(name: str, value: Any) -> Any:
     """None, a number, a list broadcasting against the input, 'auto' or 'auto_po2'."""
     if value is None:
         return None
@@ -139,7 +139,7 @@ def alpha(name: str, value: Any) -> Any:
 
 
 def list_alpha(name: str, value: Any) -> Any:
-    """As `alpha`, but an array of several elements is refused, as the package does."""
+    """As `any_alpha`, but an array of several elements is refused, as the package does."""
     if isinstance(value, np.ndarray) and value.size > 1:
         raise _refuse(name, f"array of shape {value.shape}", "a list here: the package fails on arrays; use .tolist()")
-    return alpha(name, value)
+    return any_alpha(name, value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -59,13 +59,16 @@ class Po2Quantizer(Quantizer):
     @property
     def exponents(self) -> tuple[int, int, int]:
         """Least and greatest exponent that occur, and their step."""
-        quadratic, _ = self._options
-        low, high = self._span
-        least, most = (2 * low, 2 * high) if quadratic else (low, high)
-        if self.max_value is not None:
-            most = int(self._exponent(np.asarray(np.float32(self.max_value), dtype=np.float64)))
-        step = 2 if quadratic and low % 2 == 0 else 1  # a lone odd `low` for zero needs every exponent
-        return least, max(most, low), step
+        low, _ = self._span
+        largest = np.finfo(np.float32).max if self.max_value is None else np.float32(self.max_value)
+        most = int(self._exponent(np.asarray(largest, dtype=np.float64)))
+        step = 2 if self._options[0] and low % 2 == 0 else 1  # a lone odd `low` for zero needs every exponent
+        return min(low, self._smallest), max(most, low), step
+
+    @property
+    def _smallest(self) -> int:
+        """The exponent of 1e-7; below it only `lo` occurs, which leaves a gap where there are many exponents."""
+        return int(self._exponent(np.asarray(EPS, dtype=np.float64)))
 
     @property
     def _index_bits(self) -> int:
@@ -78,12 +81,10 @@ class Po2Quantizer(Quantizer):
 
     def codes(self) -> Codes:
         least, most, step = self.exponents
-        exponents = np.arange((most - least) // step + 1, dtype=np.int64)
-        if step == 1 and self._options[0]:  # quadratic with an odd exponent for zero only
-            exponents = exponents[((exponents + least) % 2 == 0) | (exponents + least == self._span[0])]
-        if not self._has_sign:
-            return exponents
-        return np.concatenate([exponents, exponents + (1 << self._index_bits)])
+        low, _ = self._span
+        exponents = np.arange(self._smallest, most + 1, 2 if self._options[0] else 1, dtype=np.int64)
+        index = (np.unique(np.append(exponents, low)) - least) // step
+        return np.concatenate([index, index + (1 << self._index_bits)]) if self._has_sign else index
 
     def code_range(self) -> tuple[int, int]:
         words = self.codes()
@@ -240,9 +241,9 @@ class QuantizedReluPo2(Po2Quantizer):
     def _exponent_bits(self) -> int:
         return self.bits - self._signed_exponent
 
-    def min(self) -> Any:
-        """The package's bound: the least power without a slope."""
-        return self.limits()[0] if self._has_sign else _power(self._span[0])
+    def min(self) -> float:
+        """The package's bound: the least power; with a slope, -slope * 2**(bits - 1)."""
+        return -float(self.negative_slope) * 2.0 ** (self.bits - 1) if self._has_sign else _power(self._span[0])
 
     def _leaky(self, x: Floats) -> Doubles:
         wide = x.astype(np.float64)

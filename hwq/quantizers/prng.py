@@ -1,7 +1,7 @@
 """The random bits of quantizers that draw: xorshift32, which is three shifts and three exclusive-ors in hardware.
 
-Element n of an array in C order takes the n-th output. The generator's first state is the seed; its first 16 outputs
-are discarded, since a seed of few bits set takes some steps to spread.
+Element n of an array in C order takes the n-th output. The first state is a hash of the seed (`first_state`), computed
+once on the host: hardware gets it as a constant, and neighbouring seeds give unrelated draws.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from hwq.errors import SpecError
 
 Words = npt.NDArray[np.uint32]
 
-WARM_UP = 16
 RANDOM_BITS = 24
 
 
@@ -24,13 +23,22 @@ def step(state: Words) -> Words:
     return state ^ (state << np.uint32(5))
 
 
+def first_state(seed: int) -> int:
+    """The state before the first output: MurmurHash3's 32-bit finalizer of seed + 0x9E3779B9, or 1 where that is 0.
+
+    Raises `SpecError` unless 0 <= seed < 2**32.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 1 << 32:
+        raise SpecError(f"the seed {seed!r}", remedy="use an integer from 0 to 4294967295")
+    h = (int(seed) + 0x9E3779B9) & 0xFFFFFFFF
+    h = ((h ^ (h >> 16)) * 0x85EBCA6B) & 0xFFFFFFFF
+    h = ((h ^ (h >> 13)) * 0xC2B2AE35) & 0xFFFFFFFF
+    return (h ^ (h >> 16)) or 1
+
+
 def outputs(seed: int, count: int) -> Words:
-    """The first `count` outputs after warming up. Raises `SpecError` unless 1 <= seed < 2**32."""
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 1 <= seed < 1 << 32:
-        raise SpecError(f"the seed {seed!r}", remedy="use an integer from 1 to 4294967295")
-    state = np.asarray([seed], dtype=np.uint32)
-    for _ in range(WARM_UP + 1):
-        state = step(state)
+    """The first `count` outputs: the states after 1, 2, ... steps. Raises `SpecError` for a seed out of range."""
+    state = step(np.asarray([first_state(seed)], dtype=np.uint32))
     jump = step(np.uint32(1) << np.arange(32, dtype=np.uint32))  # columns of the linear step
     while state.size < count:  # append the same outputs, `state.size` steps later
         state = np.concatenate([state, _apply(jump, state)])

@@ -59,19 +59,23 @@ def quantizer(spec: Any, *, internal_sigmoid: str | None = None, **kwargs: Any) 
         name, positional, named = _from_mapping(spec, kwargs)
     else:
         found = f"a quantizer spec of type {type(spec).__name__}"
-        raise SpecError(found, remedy="pass a text such as 'quantized_bits(8,0,1)' or a {'class_name', 'config'} dictionary")
+        raise SpecError(
+            found, remedy="pass a text such as 'quantized_bits(8,0,1)' or a {'class_name', 'config'} dictionary"
+        )
     return _build(name, positional, named, internal_sigmoid)
 
 
 def get_quantizer(identifier: Any) -> Any:
-    """The package's `get_quantizer`: None and callables (a `Quantizer` is one) unchanged, else `quantizer(identifier)`."""
+    """None and callables (a `Quantizer` is one) unchanged, anything else `quantizer(identifier)`."""
     return identifier if identifier is None or callable(identifier) else quantizer(identifier)
 
 
 def _from_text(text: str, kwargs: dict[str, Any]) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
     call = parse_call(text)
     if call.called and kwargs:
-        raise SpecError(f"'{printable(text)}' with keyword arguments", remedy="give the arguments in one of the two places")
+        raise SpecError(
+            f"'{printable(text)}' with keyword arguments", remedy="give the arguments in one of the two places"
+        )
     known = QUANTIZERS.get(call.name)
     if call.called and known is not None and not fields(known):
         raise SpecError(f"'{printable(text)}': {call.name} is a function of x", remedy=f"write '{call.name}'")
@@ -106,10 +110,12 @@ def _build(name: str, positional: tuple[Any, ...], named: dict[str, Any], intern
     if name not in QUANTIZERS:
         raise SpecError(f"unknown quantizer '{printable(name)}'", remedy="use one of: " + ", ".join(QUANTIZERS))
     kind = QUANTIZERS[name]
-    known = [f for f in fields(kind)]
+    known = list(fields(kind))
     order = [f.name for f in known if not f.kw_only]
     if len(positional) > len(order):
-        raise SpecError(f"{name}: {len(positional)} positional values", remedy=f"it takes {len(order)}: {', '.join(order)}")
+        raise SpecError(
+            f"{name}: {len(positional)} positional values", remedy=f"it takes {len(order)}: {', '.join(order)}"
+        )
     arguments = dict(zip(order, positional, strict=False))
     for key, value in named.items():
         if key in arguments:

@@ -13,7 +13,7 @@ from hwq.fixed import FixedType, log2_exact
 from hwq.quantizers import smooth
 from hwq.quantizers.base import Codes, Doubles, Fit, Floats, Grid, Quantizer, scaled, to_codes
 from hwq.quantizers.bits import check_variables
-from hwq.quantizers.params import binary_point, bits, flag, number, optional, param, text, whole
+from hwq.quantizers.params import bit_width, flag, number, optional, param, text, whole
 
 
 @dataclass(frozen=True, repr=False)
@@ -29,7 +29,7 @@ class QuantizedRelu(Quantizer):
     NAME: ClassVar[str] = "quantized_relu"
     POSITIONAL: ClassVar[int] = 2
 
-    bits: int = param(8, bits)
+    bits: int = param(8, bit_width)
     integer: float = param(0, whole(-1024, 1024, keep_float=True))
     use_sigmoid: bool = param(False, flag)
     negative_slope: float = param(0.0, number)
@@ -51,7 +51,9 @@ class QuantizedRelu(Quantizer):
             found = f"{self.NAME}: negative_slope={self.negative_slope}"
             raise SpecError(found, remedy="use 0 or a power of two such as 0.125")
         if self.relu_upper_bound is not None and self.relu_upper_bound < 0:
-            raise SpecError(f"{self.NAME}: relu_upper_bound={self.relu_upper_bound}", remedy="use a bound of at least 0")
+            raise SpecError(
+                f"{self.NAME}: relu_upper_bound={self.relu_upper_bound}", remedy="use a bound of at least 0"
+            )
 
     @property
     def _point(self) -> int:
@@ -105,21 +107,26 @@ class QuantizedRelu(Quantizer):
         return int(self._least * 2**self._fine), top
 
     def codes(self) -> Codes:
-        if not self.use_sigmoid and not self._fine and self._slope <= 1:
-            return super().codes()
-        one = (self._levels << 1) >> int(self.use_sigmoid)
-        if one > 1 << 22:
-            raise SpecError(f"{self.NAME}: about {one} codes are too many to list", remedy="use code_range()")
-        # sweep the input finely enough that every rounding step of both parts is met
-        fine = 4 * max(1, int(1 / self._slope) if self._slope else 1) if self._slope <= 1 else 4 * int(self._slope)
-        reach = self._levels * fine * (3 if self.use_sigmoid else 1)
-        grid = np.arange(-reach, reach + 1, dtype=np.float64) / (fine * self._levels)
-        return np.unique(self._encode(np.ldexp(grid, self._point).astype(np.float32), None))
+        """Every code word that occurs: with a sigmoid or a slope not all between the lowest and the highest."""
+        if self._levels * max(1, int(self._slope)) > 1 << 24:
+            raise SpecError(f"{self.NAME}: too many codes to list", remedy="use code_range()")
+        low, high = self.code_range()
+        top = (self._levels - 1) << self._fine
+        stride = (2 if self.use_sigmoid else 1) << self._fine
+        positive = np.append(np.arange(0, top, stride, dtype=np.int64), top)
+        if not self._slope:
+            words = positive
+        elif self.use_sigmoid and self._fine:  # the negative part is constant then
+            words = positive + low
+        else:
+            negative = np.asarray([low], dtype=np.int64) if self._fine else np.arange(low, 0, stride, dtype=np.int64)
+            words = np.concatenate([negative, positive])
+        return np.unique(np.minimum(words, high))
 
     @property
     def levels(self) -> int:
-        plain = not self.use_sigmoid and not self._fine and self._slope <= 1
-        return super().levels if plain else len(self.codes())
+        uneven = self.use_sigmoid or self._fine
+        return len(self.codes()) if uneven else super().levels
 
     @property
     def code_word(self) -> str:
@@ -133,8 +140,8 @@ class QuantizedRelu(Quantizer):
         return -1.0 if self.bits == 1 else -float(self._slope) * 2.0**self._point
 
     def max(self) -> float:
-        """The package's bound: max(1, 2**integer)."""
-        return max(1.0, 2.0**self._point)
+        """The package's bound: max(1, 2**integer), 1 where no bit is left beside the sign."""
+        return max(1.0, 2.0**self._point) if self._levels > 1 else 1.0
 
     def _encode(self, x: Floats, fit: Fit | None) -> Codes:
         top = self._levels - 1

@@ -73,7 +73,7 @@ class ScaleAxes:
         means = means.reshape([n // blocks[axis] if axis in blocks else 1 for axis, n in enumerate(values.shape)])
         for axis, n in blocks.items():
             means = np.repeat(means, n, axis=axis)
-        return means
+        return np.asarray(means, dtype=np.float32)
 
 
 def least_squares(x: Floats, codes: Floats, axes: ScaleAxes) -> Floats:

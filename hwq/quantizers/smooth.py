@@ -28,7 +28,7 @@ _DOUBT = 2.0**-46
 Exact = Callable[[decimal.Decimal], decimal.Decimal]
 
 
-def round_affine(x: Floats, mul: Fraction, add: Fraction) -> Doubles:
+def round_affine(x: Floats | Doubles, mul: Fraction, add: Fraction) -> Doubles:
     """round_half_even(mul * x + add), exactly, for a dyadic `mul` of few bits: a lost addend only decides ties."""
     product = x.astype(np.float64) * float(mul)
     offset = float(add)
@@ -42,7 +42,7 @@ def round_affine(x: Floats, mul: Fraction, add: Fraction) -> Doubles:
     return np.asarray(np.where(tie, low + (lost > 0), rounded))
 
 
-def settle(approximate: Doubles, x: Floats, exact: Exact) -> Doubles:
+def settle(approximate: Doubles, x: Doubles, exact: Exact) -> Doubles:
     """round_half_even of a real function of `x` that float64 approximates; `exact` decides what is close to a tie."""
     with np.errstate(invalid="ignore"):
         distance = np.abs(approximate - np.floor(approximate) - 0.5)
@@ -81,7 +81,7 @@ def sigmoid_codes(x: Floats, which: str, levels: Fraction, shift: int = 0) -> Do
     """round_half_even(levels * sigmoid(x * 2**-shift)), exactly (before any clip to the code range)."""
     if which != "real":
         mul = SLOPES[which] * levels
-        rounded = round_affine(np.ldexp(x.astype(np.float64), -shift).astype(np.float64), mul, levels / 2)
+        rounded = round_affine(np.ldexp(x.astype(np.float64), -shift), mul, levels / 2)
         # the clip of the sigmoid to 0..1 comes before rounding
         return np.asarray(np.clip(rounded, 0, round(levels)))
     factor = float(levels)

@@ -6,6 +6,7 @@ import re
 
 from hwq.errors import SpecError, printable
 from hwq.fixed import FixedType, Overflow, Rounding
+from hwq.quantizers.grammar import check_ascii
 from hwq.targets.base import TypeStyle
 from hwq.targets.styles import AC_TYPES, AP_TYPES
 
@@ -17,7 +18,7 @@ _MACHINE = re.compile(r"(u?)int([0-9]{1,4})")
 _OWN = re.compile(r"([su])([0-9]{1,4})(?:\.(-?[0-9]{1,4}))?")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,5}")
 
-FORMS = "ap_fixed<W,I[,Q,O]>, ap_ufixed<..>, ap_int<W>, ap_uint<W>, ac_fixed<W,I,S[,Q,O]>, ac_int<W,S>, int8, uint4, s8.7, u4"
+FORMS = "ap_[u]fixed<W,I[,Q,O]>, ap_int<W>, ap_uint<W>, ac_fixed<W,I,S[,Q,O]>, ac_int<W,S>, int8, u4, s8.7"
 
 
 def parse_type(text: str) -> Conversion:
@@ -31,6 +32,7 @@ def parse_type(text: str) -> Conversion:
     """
     if not isinstance(text, str):
         raise SpecError(f"a type must be text, not {type(text).__name__}", remedy=f"write one of {FORMS}")
+    check_ascii(text)
     stripped = text.strip()
     if match := _TEMPLATE.fullmatch(stripped):
         return _template(match[1], [part.strip() for part in match[2].split(",")], stripped)
@@ -116,7 +118,7 @@ def type_spec(text: str) -> Conversion:
     not part of a type. A quantizer without such a grid (binary, po2, auto scales ...) is refused by name.
     Raises `SpecError`.
     """
-    from hwq.quantizers.registry import quantizer, is_quantizer_name
+    from hwq.quantizers.registry import is_quantizer_name, quantizer
 
     name = text.split("(", 1)[0].strip() if isinstance(text, str) else ""
     if not is_quantizer_name(name):
@@ -125,6 +127,6 @@ def type_spec(text: str) -> Conversion:
     if grid is None:
         raise SpecError(
             f"'{printable(text)}' is not a fixed-point type: its values lie on no single power-of-two grid",
-            remedy="use quantized_bits, quantized_linear or quantized_relu with alpha None, or a type such as ap_fixed<8,1>",
+            remedy="use quantized_bits or quantized_relu with alpha None, or a type such as ap_fixed<8,1>",
         )
     return grid

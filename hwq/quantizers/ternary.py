@@ -12,7 +12,7 @@ from hwq.fixed import FixedType, Overflow
 from hwq.quantizers import prng, smooth
 from hwq.quantizers.base import EPS, Codes, Doubles, Fit, Floats, Quantizer
 from hwq.quantizers.binary import largest, spread
-from hwq.quantizers.params import alpha, flag, number, optional, param, positive, whole
+from hwq.quantizers.params import any_alpha, flag, number, optional, param, positive, whole
 from hwq.quantizers.scales import ScaleAxes, least_squares, power_of_two
 
 DEFAULT_THRESHOLD = 0.33
@@ -24,7 +24,7 @@ _unrolls = whole(1, 1000)
 class TernaryQuantizer(Quantizer):
     """Shared by both: codes -1, 0, 1 in two bits."""
 
-    alpha: Any = param(None, alpha)
+    alpha: float | str | tuple[Any, ...] | None = param(None, any_alpha)
     threshold: float | None = param(None, optional(number))
 
     @property
@@ -141,7 +141,9 @@ class StochasticTernary(TernaryQuantizer):
     def _check(self) -> None:
         super()._check()
         if self.threshold == 1.0:
-            raise SpecError(f"{self.NAME}: threshold=1.0, which the package refuses", remedy="use ternary(threshold=1.0)")
+            raise SpecError(
+                f"{self.NAME}: threshold=1.0, which the package refuses", remedy="use ternary(threshold=1.0)"
+            )
 
     @property
     def _unrolls(self) -> int:

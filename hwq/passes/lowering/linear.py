@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from hwq import real
 from hwq.errors import UnsupportedError
-from hwq.exact import Rationals, common_step, elementwise, scalar, squeeze_uniform, uniform
-from hwq.fixed import Codes, log2_exact
+from hwq.exact import Rationals, common_step, elementwise, narrowed, scalar, squeeze_uniform, uniform
+from hwq.fixed import Codes, code_dtype, log2_exact
 from hwq.ir import Shape
 from hwq.ops import Dense
 from hwq.passes.lowering.grids import settled
 from hwq.passes.lowering.state import Affine, Coded, Lowering, State, coded
+
+MAX_FACTOR_BITS = 48  # widest factor by which scales along the contracted axis make weights wider
 
 
 def lower_matmul(low: Lowering, node: real.RealNode, op: real.MatMul, x: State) -> list[State]:
     x = settled(low, node, coded(x, node))
     shape = low.edges[x.edge].shape
     weights, weight_scale = op.weights.integers("weights")
-    a_row, weights = _along_inputs(x.of.a, weights, shape, "the activation's scale")
     w_row, weights = _along_outputs(weight_scale, weights)
+    offset = _constant_part(x.of.b, weights, shape) * w_row
+    a_row, weights = _along_inputs(x.of.a, weights, shape, "the activation's scale")
     acc_scale = np.asarray(a_row * w_row, dtype=object)
     weight_frac = _weight_frac(w_row)
     (edge,) = low.emit(node, Dense(weights, frac=weight_frac), x.edge)
     low.accumulators.add(edge)
-    offset = _constant_part(x.of.b, op.weights.integers("weights")[0], shape) * w_row
     return [Coded(edge, Affine(squeeze_uniform(acc_scale), squeeze_uniform(np.asarray(offset, dtype=object))))]
 
 
@@ -45,26 +49,30 @@ def _along_inputs(scale: Rationals, weights: Codes, shape: Shape, what: str) -> 
         raise UnsupportedError(f"{what} varies over rows of the product", remedy="use one scale per tensor here")
     step = common_step(full)
     factors = [int(v / step) for v in full.reshape(-1)]
-    if max(abs(f) for f in factors).bit_length() > 16:
+    if max(abs(f) for f in factors).bit_length() > MAX_FACTOR_BITS:
         raise UnsupportedError(
             f"{what} varies along the contracted axis by no common step", remedy="use one scale per tensor here"
         )
-    return scalar(step), weights * np.asarray(factors, dtype=np.int64)[:, None]
+    return scalar(step), multiplied(weights, np.asarray(factors, dtype=object)[:, None])
 
 
 def _along_outputs(scale: Rationals, weights: Codes) -> tuple[Rationals, Codes]:
     """Weight scales per output channel stay with the accumulator; along the inputs they move into the weights."""
-    scale = squeeze_uniform(scale)
-    if scale.size == 1:
-        return scalar(scale.reshape(-1)[0]), weights
-    full = scale.reshape((1,) * (2 - scale.ndim) + scale.shape)
-    if full.shape[0] == 1:
-        return full.reshape(-1), weights
-    step = common_step(full)
-    factors = elementwise(lambda v: int(v / step), full)
-    if max(int(f) for f in np.abs(factors).reshape(-1)).bit_length() > 16:
+    scale = narrowed(scale.reshape((1,) * (2 - scale.ndim) + scale.shape)) if scale.size > 1 else scale.reshape(1, 1)
+    if scale.shape[0] == 1:
+        return scale.reshape(-1), weights
+    steps = np.asarray([common_step(column) for column in scale.T], dtype=object)
+    factors = elementwise(lambda v, step: int(v / step), scale, steps)
+    if max(int(f) for f in np.abs(factors).reshape(-1)).bit_length() > MAX_FACTOR_BITS:
         raise UnsupportedError("weight scales along the contracted axis", remedy="use one scale per output channel")
-    return scalar(step), weights * np.asarray(factors.astype(np.int64))
+    return steps, multiplied(weights, factors)
+
+
+def multiplied(weights: Codes, factors: Any) -> Codes:
+    """Integer products in a dtype that holds them."""
+    bound = int(np.abs(weights).max(initial=0)) * max(abs(int(f)) for f in factors.reshape(-1))
+    dtype = code_dtype(-bound, bound)
+    return np.asarray(weights.astype(dtype) * factors.astype(dtype))
 
 
 def _constant_part(offset: Rationals, weights: Codes, shape: Shape) -> Rationals:

@@ -10,8 +10,8 @@ import numpy as np
 
 from hwq import real
 from hwq.errors import UnsupportedError
-from hwq.exact import Rationals, elementwise, uniform
-from hwq.fixed import FixedType, Overflow, Rounding, log2_exact, pow2, round_ratio
+from hwq.exact import Rationals, elementwise, narrowed, uniform
+from hwq.fixed import Codes, FixedType, Overflow, Rounding, log2_exact, pow2, round_ratio
 from hwq.ir import Edge, Shape
 from hwq.ops import Channels, spread
 from hwq.ops.requant import Requant
@@ -28,7 +28,8 @@ def lower_quantize(low: Lowering, node: real.RealNode, op: real.Quantize, x: Sta
     value = Affine(op.scale, op.offset)
     frac = _scale_frac(op.scale)
     shape = low.shape(x)
-    parts = np.broadcast_arrays(of.a, of.b, lo, hi)
+    after = np.asarray(op.after, dtype=object)
+    parts = np.broadcast_arrays(of.a, of.b, lo, hi, after)
     if isinstance(x, Raw):
         parts, shape = [unmoved(p, x.moves, shape) for p in parts], x.shape
     rows, channels = _rows(list(parts), shape)
@@ -37,7 +38,12 @@ def lower_quantize(low: Lowering, node: real.RealNode, op: real.Quantize, x: Sta
         kind = FixedType.covering(op.lo, op.hi, frac)
     else:
         kind = FixedType.covering(min(int(v) for v in rows[2]), max(int(v) for v in rows[3]), frac)
-    return [_stepped(low, node, x, step, channels, kind, value, op.after)]
+    return [_stepped(low, node, x, step, channels, kind, value, _one_or_rows(rows[4]))]
+
+
+def _one_or_rows(row: Rationals) -> int | Codes:
+    one = set(row.tolist())
+    return int(one.pop()) if len(one) == 1 else row.astype(np.int64)
 
 
 def _rows(parts: list[Any], shape: Shape) -> tuple[list[Any], Channels]:
@@ -49,15 +55,6 @@ def _rows(parts: list[Any], shape: Shape) -> tuple[list[Any], Channels]:
         row, channels = spread(np.broadcast_to(k, common), shape)
         rows.append(np.ascontiguousarray(row))
     return rows, channels
-
-
-def narrowed(values: Rationals) -> Rationals:
-    """The array with every axis along which nothing changes cut to extent 1."""
-    for axis in range(values.ndim):
-        first = values.take([0], axis=axis)
-        if values.shape[axis] > 1 and bool(np.all(values == first)):
-            values = first
-    return values
 
 
 def _code_bounds(low: Lowering, x: State, op: real.Quantize, of: Affine) -> tuple[Any, Any]:
@@ -134,7 +131,7 @@ def _stepped(
     channels: Channels,
     kind: FixedType,
     value: Affine,
-    bias: int = 0,
+    bias: int | Codes = 0,
 ) -> State:
     """A quantizer at work: in hardware on codes, by the host on a raw model input."""
     if isinstance(x, Coded):
@@ -155,14 +152,14 @@ def _same_port(low: Lowering, x: Raw, host: HostQuantizer) -> str | None:
     return None
 
 
-def _reach(step: StepFunction, bias: int) -> tuple[int, int]:
-    first, last = step.limits()
-    return bias + min(int(v) for v in [*first, *last]), bias + max(int(v) for v in [*first, *last])
+def _reach(step: StepFunction, bias: int | Codes) -> tuple[int, int]:
+    ends = np.asarray(step.limits(), dtype=object) + bias
+    return int(ends.min()), int(ends.max())
 
 
-def _host_quantizer(step: StepFunction, kind: FixedType, channels: Channels, bias: int) -> HostQuantizer:
+def _host_quantizer(step: StepFunction, kind: FixedType, channels: Channels, bias: int | Codes) -> HostQuantizer:
     """Assignment to the type where that is all the quantizer does, else the table of least doubles."""
-    if isinstance(step, Rounded) and step.channels == 1 and bias == 0:
+    if isinstance(step, Rounded) and step.channels == 1 and isinstance(bias, int) and bias == 0:
         lo, hi = int(step.lo[0]), int(step.hi[0])
         overflow = {
             (kind.lo, kind.hi): Overflow.SATURATE,

@@ -1,0 +1,339 @@
+"""The command line: thin. Every command reads its arguments, calls the Python face and prints."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+
+from hwq import __version__
+from hwq.errors import HwqError, SpecError, ToolError, printable
+from hwq.progress import Progress
+from hwq.tables import shortened, text_table
+from hwq.targets import TARGETS
+
+if TYPE_CHECKING:
+    from hwq.design import Design, Project, Result
+
+EXIT_DIFFERENT, EXIT_UNUSABLE = 1, 2
+
+
+class Commands(click.Group):
+    """Turns errors into one line on standard error and exit status 2; no traceback, unless HWQ_DEBUG is set."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except HwqError as error:
+            line = str(error)
+        except (MemoryError, RecursionError) as error:
+            line = f"the model is too large for this machine ({type(error).__name__}); use a machine with more memory"
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            if os.environ.get("HWQ_DEBUG"):
+                raise
+            line = f"internal error: {type(error).__name__}: {printable(error, 200)}; please report it (HWQ_DEBUG=1 shows where)"
+        click.echo(f"hwq: {line}", err=True)
+        ctx.exit(EXIT_UNUSABLE)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="hwq")
+def main() -> None:
+    """Quantized ONNX models to FPGA/ASIC source whose every output bit is known beforehand.
+
+    \b
+    Example:
+      hwq export model.onnx --target vivado -o build
+      hwq verify build
+
+    Tab completion: eval "$(_HWQ_COMPLETE=bash_source hwq)"  (or zsh_source, fish_source)
+    """
+
+
+def model_options(function: Any) -> Any:
+    """The options that decide what a model compiles to."""
+    options = [
+        click.option("--config", type=click.Path(dir_okay=False), help="YAML file with any of these choices, and per layer."),
+        click.option("--target", type=click.Choice(sorted(TARGETS)), help="HLS tool.  [default: vivado]"),
+        click.option("--io", type=click.Choice(["parallel", "stream"]), help="How layers are joined.  [default: parallel]"),
+        click.option("--reuse", type=click.IntRange(min=1), help="Times each multiplier is used per sample.  [default: 1]"),
+        click.option("--top", help="Name of the top function.  [default: from the file]"),
+        click.option("--part", help="Device.  [default: the target's]"),
+        click.option("--clock", type=click.FloatRange(min=0, min_open=True), help="Clock period in ns.  [default: 5]"),
+        click.option("--input-type", multiple=True, metavar="NAME=SPEC", help="Type of an unquantized input."),
+        click.option("--output-type", multiple=True, metavar="NAME=SPEC", help="Fixed-point type of an output."),
+        click.option("--semantics", type=click.Choice(["real", "ort"]), help="Meaning of the model.  [default: real]"),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def _named(pairs: tuple[str, ...], option: str) -> dict[str, str]:
+    named = {}
+    for pair in pairs:
+        name, found, spec = pair.partition("=")
+        if not found or not name or not spec:
+            raise SpecError(f"{option} '{pair}'", remedy=f"write {option} 'NAME=ap_fixed<16,6>'")
+        named[name] = spec
+    return named
+
+
+def _compile(model: str, options: dict[str, Any], stage: Progress) -> Design:
+    import hwq.design
+    from hwq.config import load_config
+
+    config = load_config(options.pop("config", None))
+    inputs, outputs = options.pop("input_type", ()), options.pop("output_type", ())
+    config = config.updated(
+        input_types=_named(inputs, "--input-type") or None,
+        output_types=_named(outputs, "--output-type") or None,
+        **options,
+    )
+    return hwq.design.compile(model, config, stage=stage)
+
+
+@main.command()
+@click.argument("model", type=click.Path())
+@model_options
+@click.option("-o", "--output", default=None, type=click.Path(), help="Folder to write.  [default: MODEL's name]")
+@click.option("--force", is_flag=True, help="Replace an earlier project in that folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def export(model: str, output: str | None, force: bool, as_json: bool, **options: Any) -> None:
+    """Write a complete HLS project, and print a table of its layers.
+
+    \b
+    Examples:
+      hwq export model.onnx -o build
+      hwq export model.onnx -o build --input-type 'x=ap_fixed<16,6>' --reuse 8
+    """
+    stage = Progress()
+    design = _compile(model, options, stage)
+    stage("writing the project")
+    project = design.export(output or f"{Path(model).stem}_{design.config.target}", force=force)
+    stage.close()
+    if as_json:
+        click.echo(json.dumps({"path": str(project.path), "digest": project.digest, "layers": list(design.rows())}, indent=1))
+        return
+    click.echo(layer_table(design))
+    click.echo(f"\n{project.path}: {len(project.files)} files, digest {project.digest[:16]}")
+    click.echo(f"next: hwq verify {project.path}")
+
+
+@main.command()
+@click.argument("model_or_dir", type=click.Path())
+@model_options
+@click.option("--types", type=click.Choice(["vendor", "native"]), default="vendor", help="Arithmetic to compile against.")
+@click.option("--data", type=click.Path(dir_okay=False), help="Inputs: .npy, or .npz with an array per input.")
+@click.option("--samples", type=click.IntRange(min=1), help="Use so many samples.  [default: all of --data, else 100]")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the samples drawn without --data.")
+@click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
+def verify(
+    model_or_dir: str, types: str, data: str | None, samples: int | None, seed: int, as_json: bool, **options: Any
+) -> None:
+    """Build the project's C++, and compare every output code with the simulator's. Exit status 1 if any differs.
+
+    \b
+    Examples:
+      hwq verify build
+      hwq verify model.onnx --data inputs.npy
+    """
+    import tempfile
+
+    stage = Progress()
+    with tempfile.TemporaryDirectory(prefix="hwq-") as work:
+        if Path(model_or_dir).is_dir():
+            _refuse_options(options)
+            from hwq.design import Project
+
+            project = Project.load(model_or_dir, stage)
+        else:
+            design = _compile(model_or_dir, options, stage)
+            stage("writing the project")
+            project = design.export(Path(work) / "project")
+        x = None if data is None else load_data(data, project.design, samples)
+        result = project.verify(x, types, samples=samples or 100, seed=seed, stage=stage)
+    stage.close()
+    click.echo(json.dumps(verdict(project, result), indent=1) if as_json else verdict_text(project, result))
+    if not result:
+        sys.exit(EXIT_DIFFERENT)
+
+
+def _refuse_options(options: dict[str, Any]) -> None:
+    given = [k for k, v in options.items() if v not in (None, ())]
+    if given:
+        raise SpecError(
+            f"--{given[0].replace('_', '-')} with an exported project", remedy="its choices were made at export: export again"
+        )
+
+
+def verdict(project: Project, result: Result) -> dict[str, Any]:
+    first = result.first
+    return {
+        "equal": bool(result),
+        "samples": result.samples,
+        "codes": result.codes,
+        "mismatches": result.mismatches,
+        "first": None if first is None else first.__dict__,
+        "target": project.design.config.target,
+        "headers": result.headers,
+        "digest": project.digest,
+    }
+
+
+def verdict_text(project: Project, result: Result) -> str:
+    name = project.design.name
+    if result:
+        return (
+            f"EQUAL: {name}: all {result.codes} output codes of {result.samples} samples agree "
+            f"(simulator = C++ with {result.headers})"
+        )
+    where = f"\n  first: {result.first}" if result.first else ""
+    return f"DIFFERENT: {name}: {result.mismatches} of {result.codes} output codes of {result.samples} samples{where}"
+
+
+def load_data(path: str, design: Design, samples: int | None = None) -> dict[str, Any]:
+    """Arrays by input name from .npy or .npz; never pickled ones."""
+    names = list(dict.fromkeys(p.source for p in design.graph.inputs))
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        arrays = {k: loaded[k] for k in loaded.files} if isinstance(loaded, np.lib.npyio.NpzFile) else {names[0]: loaded}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise SpecError(f"cannot read '{path}' ({type(error).__name__})", remedy="give a .npy or .npz of numbers") from None
+    if len(names) == 1 and names[0] not in arrays:
+        arrays = {names[0]: arrays["x"] if "x" in arrays else next(iter(arrays.values()))}
+    missing = [n for n in names if n not in arrays]
+    if missing:
+        raise SpecError(f"'{path}' has no array '{missing[0]}'", remedy="name the arrays after the inputs: " + ", ".join(names))
+    return {n: arrays[n][:samples] for n in names}
+
+
+@main.command()
+@click.argument("model", type=click.Path())
+@model_options
+@click.option("--data", required=True, type=click.Path(dir_okay=False), help="Inputs: .npy or .npz.")
+@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help="Where to write: .npz.")
+@click.option("--codes", is_flag=True, help="Write integer codes instead of values.")
+def simulate(model: str, data: str, output: str, codes: bool, **options: Any) -> None:
+    """Simulate in Python integers, and write the outputs by name.
+
+    \b
+    Example:
+      hwq simulate model.onnx --data x.npy -o y.npz
+    """
+    stage = Progress()
+    design = _compile(model, options, stage)
+    x = load_data(data, design)
+    stage("simulating")
+    y = design.simulate(x, codes=codes)
+    arrays = y if isinstance(y, dict) else {design.outputs[0].name: y}
+    _save_npz(Path(output), arrays)
+    stage.close()
+    for info in design.outputs:
+        click.echo(f"{info.name}: {list(arrays[info.name].shape)} {'codes' if codes else 'values'} of {info.type}")
+
+
+def _save_npz(path: Path, arrays: dict[str, Any]) -> None:
+    """Written beside and renamed, so that a failure leaves nothing half done."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with part.open("wb") as file:
+            np.savez(file, **{f"arr_{k}" if k == "file" else k: v for k, v in arrays.items()})
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise SpecError(f"cannot write '{path}' ({error.strerror})", remedy="choose another -o") from None
+
+
+@main.command()
+@click.argument("model", type=click.Path())
+@model_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--ir", is_flag=True, help="Print the hardware IR as text.")
+def inspect(model: str, as_json: bool, ir: bool, **options: Any) -> None:
+    """Show types, ranges, accumulators, multiplications and ROM bits of every layer.
+
+    \b
+    Example:
+      hwq inspect model.onnx --json
+    """
+    from hwq.design import _port_json
+
+    stage = Progress()
+    design = _compile(model, options, stage)
+    stage.close()
+    if ir:
+        click.echo(str(design.graph), nl=False)
+    elif as_json:
+        ports = {"inputs": design.inputs, "outputs": design.outputs}
+        record = {k: [_port_json(i) for i in v] for k, v in ports.items()}
+        click.echo(json.dumps({"model": design.name, **record, "layers": list(design.rows())}, indent=1))
+    else:
+        click.echo(layer_table(design))
+
+
+def layer_table(design: Design) -> str:
+    """The per-layer table, with the ports above and totals below."""
+    lines = []
+    for port, info in zip(design.graph.inputs, design.inputs, strict=True):
+        lines.append(f"input  {shortened(printable(info.name))}: {list(info.shape)} {info.type}, made by {port.quantizer}")
+    rows = list(design.rows())
+    table = [
+        [
+            shortened(printable(r["node"]) or "(unnamed)"),
+            r["kernel"],
+            "x".join(map(str, r["shape"])),
+            r["output"],
+            f"{r['range'][0]}..{r['range'][1]}",
+            r["macs"],
+            r["rom_bits"],
+            r["cycles"],
+        ]
+        for r in rows
+    ]
+    header = ["node", "kernel", "shape", "type", "codes", "MACs", "ROM bits", "cycles"]
+    lines.append(text_table(header, table, right=(5, 6, 7)))
+    for info in design.outputs:
+        scale = f"{info.scale!r}" if isinstance(info.scale, float) else "per element"
+        offset = "" if isinstance(info.offset, float) and info.offset == 0 else ", plus an offset"
+        lines.append(f"output {shortened(printable(info.name))}: {list(info.shape)} {info.type}, scale {scale}{offset}")
+    lines.append(f"total  {sum(r['macs'] for r in rows)} MACs, {sum(r['rom_bits'] for r in rows)} ROM bits")
+    return "\n".join(lines)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def doctor(as_json: bool) -> None:
+    """Say which compiler, headers and optional tools are found, or how to get them.
+
+    \b
+    Example:
+      hwq doctor
+    """
+    from hwq.doctor import findings
+
+    found = findings()
+    if as_json:
+        click.echo(json.dumps(found, indent=1))
+    else:
+        rows = [[f["what"], "ok" if f["found"] else "missing", f["detail"]] for f in found]
+        click.echo(text_table(["what", "state", "where, or how to get it"], rows))
+    if not all(f["found"] for f in found if f["needed"]):
+        raise ToolError("something that hwq verify needs is missing", remedy="see the table above")
+
+
+def _add_optional_commands() -> None:
+    from hwq.cli_quantizer import quantizer_command
+
+    main.add_command(quantizer_command)
+
+
+_add_optional_commands()

@@ -1,0 +1,295 @@
+"""render: a hardware graph becomes the text of one target's project. Nothing is written to disk here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import lcm, prod
+from typing import Any
+
+from hwq.codegen.environment import environment
+from hwq.codegen.roms import RomText, storage_hint, synthesis_type
+from hwq.exact import to_float, uniform
+from hwq.fixed import FixedType
+from hwq.ir import Edge, Graph, InputPort, Node, OutputPort
+from hwq.names import RESERVED, identifier
+from hwq.ops import Reshape, Rom
+from hwq.steps import SteppedQuantizer, TypedQuantizer
+from hwq.targets import Target
+
+MAX_PARTITION = 4096  # elements of an array split into registers
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a project is rendered with, besides the graph."""
+
+    top: str
+    part: str
+    clock: float
+    version: str
+    semantics: str = "real"
+
+
+@dataclass(frozen=True)
+class Array:
+    """An edge as generated code sees it."""
+
+    name: str
+    type: str
+    edge: Edge
+    pragma: str = ""
+
+    @property
+    def size(self) -> int:
+        return self.edge.size
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One node as generated code sees it."""
+
+    name: str  # of its C++ function
+    node: Node
+    x: Array
+    ys: tuple[Array, ...]
+    roms: Mapping[str, RomText]
+    text: str
+    summary: str
+
+
+@dataclass(frozen=True)
+class Port:
+    """A top-level port."""
+
+    array: Array
+    label: str  # the ONNX name
+    edge: str
+
+
+def render(graph: Graph, target: Target, settings: Settings) -> dict[str, str]:
+    """The project's source files by path, without vectors and manifest."""
+    names = _array_names(graph)
+    arrays = {e: _array(graph, target, e, names[e]) for e in graph.edges}
+    layers = [_layer(graph, node, target, arrays) for node in graph.nodes if not isinstance(node.op, Reshape)]
+    inputs = [Port(arrays[p.edge], p.source, p.edge) for p in graph.inputs]
+    outputs = _output_ports(graph, arrays)
+    context: dict[str, Any] = {
+        "graph": graph,
+        "target": target,
+        "settings": settings,
+        "top": settings.top,
+        "inputs": inputs,
+        "outputs": outputs,
+        "layers": layers,
+        "types": _type_lines(graph, target, names),
+        "locals": _locals(graph, arrays, inputs),
+        "aliases": _aliases(graph, arrays),
+        "calls": _calls(graph, layers, arrays),
+        "dataflow": _dataflow(graph),
+        "pipelined": all(n.op.cycles(graph.ins(n)) <= 1 for n in graph.nodes),
+        "hosts": [_host(graph, p, target) for p in graph.inputs],
+        "values": [_value(p, graph.edges[p.edge]) for p in graph.outputs],
+        "guard": settings.top.upper(),
+        "uniform": uniform,
+    }
+    env = environment()
+    files = {
+        f"src/{settings.top}.h": "project/top.h.j2",
+        f"src/{settings.top}.cpp": "project/top.cpp.j2",
+        "src/types.h": "project/types.h.j2",
+        "src/layers.h": "project/layers.h.j2",
+        "src/hwq_codes.h": "project/codes_ap.h.j2",
+        f"host/{settings.top}_host.h": "project/host.h.j2",
+        f"tb/{settings.top}_tb.cpp": "testbench.cpp.j2",
+        target.script_name: f"project/{target.script}",
+        "README.md": "project/README.md.j2",
+    }
+    rendered = {path: env.get_template(name).render(context) for path, name in files.items()}
+    rom_template = env.get_template("project/rom.h.j2")
+    for layer in layers:
+        for rom in layer.roms.values():
+            rendered[f"src/weights/{rom.name}.h"] = rom_template.render(
+                rom=rom, layer=layer, synthesis=synthesis_type(rom.rom.type), guard=rom.name.upper()
+            )
+    return rendered
+
+
+def port_names(graph: Graph) -> tuple[dict[str, str], dict[str, str]]:
+    """C names of the ports: inputs by port name, outputs by ONNX output name."""
+    names = _array_names(graph)
+    taken = set(names.values()) | set(RESERVED)
+    outputs: dict[str, str] = {}
+    for p in graph.outputs:
+        name = f"out_{identifier(p.name)}"
+        while name in taken:
+            name += "_"
+        taken.add(name)
+        outputs[p.name] = name
+    return {p.name: names[p.edge] for p in graph.inputs}, outputs
+
+
+def _array_names(graph: Graph) -> dict[str, str]:
+    """C names of edges; a reshaped edge goes by its input's array."""
+    taken = set(RESERVED)
+    names: dict[str, str] = {}
+    for edge in graph.edges:
+        name = identifier(edge)
+        while name in taken:
+            name += "_"
+        taken.add(name)
+        names[edge] = name
+    return names
+
+
+def _array(graph: Graph, target: Target, edge: str, name: str) -> Array:
+    return Array(name, f"{name}_t", graph.edges[edge], _partition(graph, target, edge, name))
+
+
+def _partition(graph: Graph, target: Target, edge: str, name: str) -> str:
+    """Split the array so that its writer and its readers reach all their lanes in one cycle."""
+    size, lanes = graph.edges[edge].size, [1]
+    for node in graph.nodes:
+        reads, writes = node.op.lanes_in_out(graph.ins(node))
+        lanes += [reads] * (edge in node.inputs) + [writes] * (edge in node.outputs)
+    factor = min(size, lcm(*lanes))
+    if factor == 1 or size == 1:
+        return ""
+    if factor == size and size <= MAX_PARTITION:
+        return target.pragma("partition_complete", var=name, dim=1)
+    factor = factor if factor <= MAX_PARTITION else max(lanes)
+    return target.pragma("partition_cyclic", var=name, factor=min(factor, MAX_PARTITION), dim=1)
+
+
+def _layer(graph: Graph, node: Node, target: Target, arrays: Mapping[str, Array]) -> Layer:
+    (x, *others), ys = [arrays[e] for e in node.inputs], tuple(arrays[e] for e in node.outputs)
+    name = f"{node.op.kind}_{ys[0].name}"
+    roms = {rom.role: _rom(rom, name, target) for rom in node.op.roms()}
+    context = {
+        "name": name,
+        "op": node.op,
+        "x": x,
+        "xs": [x, *others],
+        "y": ys[0],
+        "ys": ys,
+        "roms": _Optional(roms),
+        "target": target,
+        "lanes": getattr(node.op, "lanes", 0) or x.size,
+        "rows": prod(x.edge.shape[:-1]),
+        "bound_type": _bound_type(node, x.edge),
+    }
+    text = environment().get_template(f"kernels/{node.op.kind}.h.j2").render(context)
+    lines = [line for line in text.splitlines() if line.strip()]
+    return Layer(name, node, x, ys, roms, "\n".join(lines), str(node.op))
+
+
+class _Optional(dict[str, RomText]):
+    """ROMs by role; a role that an op does not have is None rather than an error."""
+
+    def __missing__(self, key: str) -> None:
+        return None
+
+    def __getattr__(self, key: str) -> RomText | None:
+        return self[key]
+
+
+def _bound_type(node: Node, x: Edge) -> FixedType:
+    """The type thresholds are compared in: x's binary point, wide enough for the unreachable bound above x."""
+    return FixedType.covering(min(x.lo, 0), x.hi + 1, x.type.frac)
+
+
+def _rom(rom: Rom, layer: str, target: Target) -> RomText:
+    name = f"{layer}_{rom.role}"
+    hint = storage_hint(rom)
+    reshape = "reshape_complete" if rom.depth > 1 and rom.lanes > 1 else "partition_complete" if rom.depth == 1 else ""
+    pragma = target.pragma(reshape, var=name, dim=2) if reshape else ""
+    return RomText(name, rom.role, rom, pragma, target.pragma(hint, var=name) if hint else "")
+
+
+def _type_lines(graph: Graph, target: Target, names: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """(type name, vendor type, comment) of every edge."""
+    makers = {e: n.name for n in graph.nodes for e in n.outputs}
+    makers.update({p.edge: p.source for p in graph.inputs})
+    lines = []
+    for edge, spec in graph.edges.items():
+        lines.append((f"{names[edge]}_t", target.types.storage(spec.type), f"codes {spec.lo}..{spec.hi}  {makers[edge]}"))
+    return lines
+
+
+def _output_ports(graph: Graph, arrays: Mapping[str, Array]) -> list[Port]:
+    ports = []
+    for p, name in zip(graph.outputs, port_names(graph)[1].values(), strict=True):
+        inner = arrays[p.edge]
+        pragma = inner.pragma.replace(f"variable={inner.name} ", f"variable={name} ")
+        ports.append(Port(Array(name, inner.type, inner.edge, pragma), p.name, p.edge))
+    return ports
+
+
+def _aliases(graph: Graph, arrays: Mapping[str, Array]) -> dict[str, str]:
+    """The array in which each edge's codes lie: reshapes share their input's."""
+    home = {e: arrays[e].name for e in graph.edges}
+    for node in graph.nodes:
+        if isinstance(node.op, Reshape):
+            home[node.outputs[0]] = home[node.inputs[0]]
+    return home
+
+
+def _locals(graph: Graph, arrays: Mapping[str, Array], inputs: list[Port]) -> list[Array]:
+    ports = {p.edge for p in inputs}
+    reshaped = {n.outputs[0] for n in graph.nodes if isinstance(n.op, Reshape)}
+    return [arrays[e] for e in graph.edges if e not in ports and e not in reshaped]
+
+
+def _calls(graph: Graph, layers: list[Layer], arrays: Mapping[str, Array]) -> list[dict[str, Any]]:
+    """The layer calls of the top function, in order."""
+    home = _aliases(graph, arrays)
+    return [
+        {
+            "layer": layer,
+            "args": [home[e] for e in (*layer.node.inputs, *layer.node.outputs)],
+            "made": [(e, home[e], graph.edges[e].size) for e in layer.node.outputs],
+        }
+        for layer in layers
+    ]
+
+
+def _dataflow(graph: Graph) -> bool:
+    """Whether every array has one reader, as DATAFLOW asks."""
+    return all(count <= 1 for edge, count in graph.uses().items())
+
+
+def _host(graph: Graph, port: InputPort, target: Target) -> dict[str, Any]:
+    """How the host header quantizes one input."""
+    edge = graph.edges[port.edge]
+    quantizer = port.quantizer
+    host: dict[str, Any] = {"port": port, "edge": edge, "text": str(quantizer), "conversion": "", "rows": None}
+    if isinstance(quantizer, TypedQuantizer):
+        host["quantizer"] = quantizer
+    elif isinstance(quantizer, SteppedQuantizer):
+        rows = quantizer.rows
+        host["rows"] = rows
+        host["count"], host["inner"] = quantizer.count, quantizer.inner
+        host["bounds"] = [[repr(v) if v != float("inf") else "HUGE_VAL" for v in row] for row in rows.bounds.tolist()]
+    return host
+
+
+def _value(port: OutputPort, edge: Edge) -> dict[str, Any]:
+    """What an output code is worth, for the host header and the README."""
+    scale, offset = uniform(port.scale), uniform(port.offset)
+    return {
+        "port": port,
+        "edge": edge,
+        "scale": None if scale is None else float(scale),
+        "offset": None if offset is None else float(offset),
+        "exact": None if scale is None or scale.denominator.bit_length() > 200 else str(scale),
+        "scales": [repr(v) for v in _per_element(port, edge, "scale")] if scale is None else [],
+        "offsets": [repr(v) for v in _per_element(port, edge, "offset")] if offset is None else [],
+    }
+
+
+def _per_element(port: OutputPort, edge: Edge, which: str) -> list[float]:
+    import numpy as np
+
+    values = to_float(getattr(port, which))
+    flat: list[float] = np.broadcast_to(values, edge.shape or (1,)).reshape(-1).tolist()
+    return flat

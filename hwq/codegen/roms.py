@@ -1,0 +1,102 @@
+"""ROM contents as C initialisers: machine integers for the C-simulation, exactly sized words for synthesis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from hwq.fixed import Codes, FixedType
+from hwq.ops import Rom
+
+LINE = 116
+BRAM_BITS = 1 << 14  # smaller ROMs go to LUTRAM
+WORD = 64
+
+
+@dataclass(frozen=True)
+class RomText:
+    """A ROM as generated code sees it. `words`: 64-bit words per element, more than one past 64 bits."""
+
+    name: str
+    role: str
+    rom: Rom
+    pragma: str  # how the array is reshaped so that a row is read at once
+    storage: str  # which memory holds it
+
+    @property
+    def words(self) -> int:
+        return -(-self.rom.type.width // WORD)
+
+    @property
+    def native(self) -> str:
+        """The machine integer that holds an element."""
+        return native_integer(self.rom.type)
+
+    @property
+    def shape(self) -> str:
+        extent = f"[{self.rom.depth}][{self.rom.lanes}]"
+        return extent + (f"[{self.words}]" if self.words > 1 else "")
+
+    def lines(self) -> Iterator[str]:
+        """The initialiser, wrapped."""
+        for row in self.rom.words:
+            yield from _wrapped(self._literals(row))
+
+    def _literals(self, row: Codes) -> list[str]:
+        if self.words == 1:
+            suffix = "LL" if self.rom.type.width > 32 else ""
+            return [_literal(v, suffix) for v in row.tolist()]
+        mask = (1 << WORD) - 1
+        return [
+            "{" + ", ".join(f"0x{(int(v) >> (WORD * k)) & mask:016x}ULL" for k in range(self.words)) + "}" for v in row
+        ]
+
+
+def _literal(value: int, suffix: str) -> str:
+    if value == -(1 << 63):
+        return "-9223372036854775807LL - 1"
+    return f"{value}{suffix}" if value < 1 << 63 else f"{value}ULL"
+
+
+def native_integer(ftype: FixedType) -> str:
+    """The narrowest C integer type that holds the codes (64-bit words where none does)."""
+    sign = "signed" if ftype.signed else "unsigned"
+    for bits, name in ((8, "char"), (16, "short"), (32, "int"), (64, "long long")):
+        if ftype.width <= bits:
+            return f"{sign} {name}"
+    return "unsigned long long"
+
+
+def _wrapped(literals: list[str]) -> Iterator[str]:
+    """Rows of literals in braces, no line longer than LINE."""
+    if not literals:
+        yield "  {},"
+        return
+    widest = max(len(v) for v in literals) + 2
+    per_line = max(1, (LINE - 6) // widest)
+    pieces = [", ".join(literals[i : i + per_line]) for i in range(0, len(literals), per_line)]
+    for i, piece in enumerate(pieces):
+        start, end = "  {" if i == 0 else "   ", "}," if i == len(pieces) - 1 else ","
+        yield start + piece + end
+
+
+def storage_hint(rom: Rom) -> str:
+    """Which pragma binds the ROM: none for a single row (constants), else LUTRAM or BRAM by size."""
+    if rom.depth <= 1:
+        return ""
+    return "rom_bram" if rom.bits >= BRAM_BITS else "rom_lutram"
+
+
+def synthesis_type(ftype: FixedType) -> str:
+    """The element type for synthesis: exactly as wide as the codes."""
+    return f"ap_int<{ftype.width}>" if ftype.signed else f"ap_uint<{ftype.width}>"
+
+
+def digest_bytes(rom: Rom) -> bytes:
+    """What a ROM's digest is taken over: its shape, type and codes."""
+    head = f"{rom.depth}x{rom.lanes} {rom.type}\n".encode()
+    if rom.words.dtype == object:
+        return head + ",".join(str(int(v)) for v in rom.words.reshape(-1)).encode()
+    return head + np.ascontiguousarray(rom.words.astype("<i8")).tobytes()

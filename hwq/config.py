@@ -1,0 +1,109 @@
+"""What a user may choose, from the command line, a YAML file or a dict: one record, checked in one place."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hwq.errors import SpecError
+from hwq.names import identifier
+from hwq.targets import get_target
+
+IO_STYLES = ("parallel",)
+
+
+@dataclass(frozen=True)
+class Config:
+    """Choices with their defaults. `layers` maps ONNX node names (wildcards allowed) to per-layer choices."""
+
+    target: str = "vivado"
+    io: str = "parallel"
+    reuse: int = 1
+    top: str = ""  # "": from the model's name
+    part: str = ""  # "": the target's default
+    clock: float = 5.0  # ns
+    input_types: Mapping[str, str] = field(default_factory=dict)
+    output_types: Mapping[str, str] = field(default_factory=dict)
+    semantics: str = "real"
+    layers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def reuse_of(self, node: str) -> int:
+        """The reuse factor of a node: its first matching entry in `layers`, else the default."""
+        for pattern, choices in self.layers.items():
+            if "reuse" in choices and (pattern == node or fnmatch.fnmatchcase(node, pattern)):
+                return int(choices["reuse"])
+        return self.reuse
+
+    def updated(self, **changes: Any) -> Config:
+        """A copy with every change that is not None; mappings are merged."""
+        given = {k: v for k, v in changes.items() if v is not None}
+        for key in ("input_types", "output_types", "layers"):
+            if key in given:
+                given[key] = {**getattr(self, key), **given[key]}
+        return checked(replace(self, **given))
+
+    def plain(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def load_config(source: Config | Mapping[str, Any] | str | Path | None) -> Config:
+    """A Config from a dict, a YAML file's path, or nothing."""
+    if source is None:
+        return Config()
+    if isinstance(source, Config):
+        return source
+    if isinstance(source, str | Path):
+        path = Path(source)
+        try:
+            source = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise SpecError(f"cannot read config '{path.name}' ({type(error).__name__})", remedy="give a YAML file") from None
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            where = f" at line {mark.line + 1}" if mark else ""
+            raise SpecError(f"config '{path.name}' is not valid YAML{where}", remedy="check its indentation") from None
+        source = {} if source is None else source
+    if not isinstance(source, Mapping):
+        raise SpecError("the config is no mapping", remedy="write 'key: value' lines")
+    known = {f.name for f in fields(Config)}
+    keys = {str(k).replace("-", "_"): v for k, v in source.items()}
+    keys = {{"input_type": "input_types", "output_type": "output_types"}.get(k, k): v for k, v in keys.items()}
+    unknown = sorted(set(keys) - known)
+    if unknown:
+        raise SpecError(f"unknown config key '{unknown[0]}'", remedy="use one of: " + ", ".join(sorted(known)))
+    return checked(replace(Config(), **keys))
+
+
+def checked(config: Config) -> Config:
+    """The config itself, if every choice is one that hwq has."""
+    get_target(config.target)
+    if config.io not in IO_STYLES:
+        raise SpecError(f"io style '{config.io}' is not available", remedy="use " + " or ".join(IO_STYLES))
+    if config.semantics != "real":
+        raise SpecError(f"semantics '{config.semantics}' are not available", remedy="use real")
+    for key in ("input_types", "output_types", "layers"):
+        if not isinstance(getattr(config, key), Mapping):
+            raise SpecError(f"config '{key}' is no mapping", remedy="write one 'name: value' line per entry")
+    numbers: list[tuple[str, Any, type | tuple[type, ...]]] = [("reuse", config.reuse, int), ("clock", config.clock, (int, float))]
+    for pattern, choices in config.layers.items():
+        if not isinstance(choices, Mapping) or set(choices) - {"reuse"}:
+            raise SpecError(f"config of layer '{pattern}' has unknown choices", remedy="use 'reuse: N'")
+        numbers.append((f"reuse of layer '{pattern}'", choices.get("reuse", 1), int))
+    for label, value, kind in numbers:
+        if isinstance(value, bool) or not isinstance(value, kind) or value <= 0:
+            raise SpecError(f"config {label} is {value!r}", remedy="use a positive number")
+    if config.top and config.top != identifier_like(config.top):
+        raise SpecError(f"top name '{config.top}' is no C identifier", remedy=f"use '{identifier(config.top)}'")
+    return config
+
+
+def identifier_like(name: str) -> str:
+    """The name, where C++ accepts it as it is and no keyword or type is called so; else an identifier near it."""
+    clean = identifier(name)
+    return name if name.isidentifier() and name.isascii() and clean == name.lower().strip("_") else clean

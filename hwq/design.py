@@ -1,0 +1,288 @@
+"""The Python face: compile a model, simulate it, export it, verify what was exported."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import hwq
+from hwq.codegen.project import MANIFEST, files_digest, write_files
+from hwq.codegen.render import Settings, port_names, render
+from hwq.codegen.roms import digest_bytes
+from hwq.config import Config, load_config
+from hwq.errors import HwqError, SpecError
+from hwq.exact import Rationals, to_float, uniform
+from hwq.fixed import FixedType
+from hwq.frontends.loading import Source, load_model, self_contained
+from hwq.frontends.onnx import read_model
+from hwq.ir import Graph
+from hwq.names import identifier
+from hwq.passes import compile_graph
+from hwq.passes.output_types import with_output_types
+from hwq.quantizers import type_spec
+from hwq.real import InputType
+from hwq.simulate import Simulator, decode, outer_shape
+from hwq.targets import Target, get_target
+from hwq.vectors import codes_text, random_inputs
+from hwq.verify import Result, verify_sources
+
+VECTOR_SAMPLES = 16  # shipped with a project for the vendor's own C-simulation
+Stage = Callable[[str], None]
+
+
+def _silent(label: str) -> None:
+    """Progress that nobody watches."""
+
+
+@dataclass(frozen=True, eq=False)
+class TensorInfo:
+    """A model input or output: `value = scale * code + offset = scale * (code - zero)`.
+
+    `scale` and `zero` are floats where one holds for the whole tensor, else arrays that broadcast to `shape`.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    type: FixedType
+    scale: Any
+    offset: Any
+    port: str
+
+    @property
+    def zero(self) -> Any:
+        return -self.offset / self.scale
+
+
+def _plain(values: Rationals) -> Any:
+    one = uniform(values)
+    return float(one) if one is not None else to_float(values)
+
+
+class Design:
+    """A compiled model: what it computes is fixed to the bit."""
+
+    def __init__(self, graph: Graph, config: Config, model: bytes) -> None:
+        self.graph = graph
+        self.config = config
+        self.model = model
+
+    @property
+    def name(self) -> str:
+        return self.graph.name
+
+    @cached_property
+    def inputs(self) -> tuple[TensorInfo, ...]:
+        infos = []
+        for port in self.graph.inputs:
+            edge = self.graph.edges[port.edge]
+            infos.append(TensorInfo(port.source, edge.shape, edge.type, float(edge.type.lsb), 0.0, port.name))
+        return tuple(infos)
+
+    @cached_property
+    def outputs(self) -> tuple[TensorInfo, ...]:
+        infos = []
+        for port in self.graph.outputs:
+            edge = self.graph.edges[port.edge]
+            infos.append(
+                TensorInfo(port.name, edge.shape, edge.type, _plain(port.scale), _plain(port.offset), port.edge)
+            )
+        return tuple(infos)
+
+    @cached_property
+    def _simulator(self) -> Simulator:
+        return Simulator(self.graph)
+
+    def simulate(self, x: Any, codes: bool = False) -> Any:
+        """Integer simulation of a batch: float64 values, or int64 codes.
+
+        `x`: (batch, ...) array, or {input name: array}. One output gives an array, several a dict by output name.
+        """
+        simulator = self._simulator
+        edges = simulator.run(simulator.quantized(x))
+        results: dict[str, npt.NDArray[Any]] = {}
+        for port in self.graph.outputs:
+            edge, out = self.graph.edges[port.edge], edges[port.edge]
+            results[port.name] = out.reshape(outer_shape(edge, out)) if codes else decode(port, edge, out)
+        return next(iter(results.values())) if len(results) == 1 else results
+
+    def settings(self) -> Settings:
+        target = get_target(self.config.target)
+        return Settings(
+            top=self.config.top or identifier(self.graph.name, "net"),
+            part=self.config.part or target.default_part,
+            clock=self.config.clock,
+            version=hwq.__version__,
+            semantics=self.config.semantics,
+        )
+
+    def render(self) -> dict[str, bytes]:
+        """All files of the project, in memory; the manifest holds the digest of the rest."""
+        target, settings = get_target(self.config.target), self.settings()
+        files = {path: text.encode() for path, text in render(self.graph, target, settings).items()}
+        files.update(self._vectors())
+        files["model/model.onnx"] = self.model
+        manifest = {
+            "hwq": hwq.__version__,
+            "model": self.graph.name,
+            "target": target.name,
+            "top": settings.top,
+            "semantics": settings.semantics,
+            "config": self.config.plain(),
+            "weights_digest": self.weights_digest(),
+            "digest": files_digest(files),
+            "inputs": [_port_json(i) for i in self.inputs],
+            "outputs": [_port_json(o) for o in self.outputs],
+            "layers": list(self.rows()),
+        }
+        files[MANIFEST] = (json.dumps(manifest, indent=1) + "\n").encode()
+        return files
+
+    def _vectors(self) -> dict[str, bytes]:
+        simulator = self._simulator
+        inputs = simulator.quantized(random_inputs(self.graph, VECTOR_SAMPLES))
+        edges = simulator.run(inputs)
+        in_names, out_names = port_names(self.graph)
+        files = {
+            f"tb/data/in_{in_names[p.name]}.txt": codes_text(self.graph.edges[p.edge], inputs[p.edge])
+            for p in self.graph.inputs
+        }
+        for out in self.graph.outputs:
+            files[f"tb/data/{out_names[out.name]}.txt"] = codes_text(self.graph.edges[out.edge], edges[out.edge])
+        return files
+
+    def weights_digest(self) -> str:
+        """SHA-256 over every ROM, the same for every target."""
+        total = hashlib.sha256()
+        for node in self.graph.nodes:
+            for rom in node.op.roms():
+                total.update(f"{node.outputs[0]} {rom.role}\n".encode())
+                total.update(digest_bytes(rom))
+        return total.hexdigest()
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """One record per layer: node, kernel, types, ranges, cost."""
+        for node in self.graph.nodes:
+            x, y = self.graph.ins(node)[0], self.graph.outs(node)[0]
+            yield {
+                "node": node.name,
+                "op": node.op.kind,
+                "kernel": str(node.op),
+                "shape": list(y.shape),
+                "input": str(x.type),
+                "output": str(y.type),
+                "range": [y.lo, y.hi],
+                "macs": node.op.macs(self.graph.ins(node)),
+                "rom_bits": sum(r.bits for r in node.op.roms()),
+                "cycles": node.op.cycles(self.graph.ins(node)),
+            }
+
+    def export(self, path: str | Path, target: str | None = None, *, force: bool = False) -> Project:
+        """Write a complete project; an existing one is replaced only with `force`, and only as a whole."""
+        config = self.config.updated(target=target)
+        design = self if config == self.config else Design(self.graph, config, self.model)
+        files = design.render()
+        write_files(files, Path(path), force=force)
+        return Project(Path(path), tuple(sorted(files)), files_digest(_sources(files)), design)
+
+    def __repr__(self) -> str:
+        return f"<hwq.Design {self.name}: {len(self.graph.nodes)} layers>"
+
+
+def _sources(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    return {name: content for name, content in files.items() if name != MANIFEST}
+
+
+def _port_json(info: TensorInfo) -> dict[str, Any]:
+    def plain(value: Any) -> Any:
+        return value if isinstance(value, float) else np.asarray(value).reshape(-1).tolist()
+
+    return {
+        "name": info.name,
+        "port": info.port,
+        "shape": list(info.shape),
+        "type": str(info.type),
+        "signed": info.type.signed,
+        "width": info.type.width,
+        "frac": info.type.frac,
+        "scale": plain(info.scale),
+        "offset": plain(info.offset),
+    }
+
+
+@dataclass(frozen=True)
+class Project:
+    """An exported project: its folder, the files in it, their digest, and the design they came from."""
+
+    path: Path
+    files: tuple[str, ...]
+    digest: str
+    design: Design
+
+    def verify(
+        self, x: Any = None, types: str = "vendor", *, samples: int = 100, seed: int = 0, stage: Stage = _silent
+    ) -> Result:
+        """Compile the sources as they lie in the folder, and compare every output code with the simulator.
+
+        `x`: real inputs as for `Design.simulate`; None draws `samples` of them from `seed`.
+        """
+        if types != "vendor":
+            raise SpecError(f"types '{types}' are not available", remedy="use vendor")
+        graph = self.design.graph
+        data = random_inputs(graph, samples, seed) if x is None else x
+        target: Target = get_target(self.design.config.target)
+        return verify_sources(self.path, graph, target, self.design.settings().top, data, stage)
+
+    @staticmethod
+    def load(path: str | Path, stage: Stage = _silent) -> Project:
+        """A project that was exported earlier, from its folder: its model is compiled again with its own settings."""
+        folder = Path(path)
+        try:
+            manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+            model = (folder / "model" / "model.onnx").read_bytes()
+            config = load_config(manifest["config"])
+        except (OSError, ValueError, KeyError, TypeError):
+            raise SpecError(f"'{folder}' is not a project that hwq wrote", remedy="export the model again") from None
+        design = compile(model, config, stage=stage)
+        files = tuple(sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()))
+        content = {name: (folder / name).read_bytes() for name in files if name != MANIFEST}
+        return Project(folder, files, files_digest(content), design)
+
+
+def compile(source: Source, config: Config | Mapping[str, Any] | str | Path | None = None, *, stage: Stage = _silent) -> Design:
+    """Compile a model (path, bytes or ModelProto) with a config (path of a YAML file, dict or None) to a `Design`.
+
+    Raises `HwqError` in one line where the model cannot be used.
+    """
+    chosen = load_config(config)
+    stage("reading the model")
+    model, folder = load_model(source)
+    types = {name: _input_type(name, text) for name, text in chosen.input_types.items()}
+    real = with_output_types(read_model(model, folder, types), _output_types(chosen))
+    stage("compiling")
+    graph = compile_graph(real, chosen.reuse_of)
+    fallback = Path(source).stem if isinstance(source, str | Path) else ""
+    if fallback and not chosen.top:
+        chosen = replace(chosen, top=identifier(fallback, "net"))
+    return Design(graph, chosen, self_contained(model, folder))
+
+
+def _input_type(name: str, text: str) -> InputType:
+    try:
+        return InputType(*type_spec(str(text)))
+    except HwqError as error:
+        raise SpecError(f"type of '{name}': {error.found}", remedy=error.remedy) from None
+
+
+def _output_types(config: Config) -> dict[str, InputType]:
+    return {name: _input_type(name, text) for name, text in config.output_types.items()}
+
+
+__all__ = ["Design", "Project", "Result", "TensorInfo", "compile"]

@@ -1,0 +1,92 @@
+"""add: y = left * a + right * b with integer factors: two activations on one grid, exactly; shapes may broadcast."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from hwq.fixed import Codes, FixedType
+from hwq.ir import Edge
+from hwq.ops.base import Channels, Kernel, Op, Rom, Sample, as_codes
+from hwq.ops.joint import column, expanded, factor_type, joint_loops, joint_shape, scaled_range
+
+
+@dataclass(frozen=True, eq=False)
+class Add(Op):
+    """`left` and `right` (C,) are integers, chosen by the output's channel; the sum has the binary point `frac`."""
+
+    kind = "add"
+    left: Codes
+    right: Codes
+    frac: int = 0
+    channels: Channels = Channels()
+    lanes: int = 0  # elements a cycle; 0: all
+
+    def infer(self, inputs: tuple[Edge, ...]) -> tuple[Edge, ...]:
+        a, b = inputs
+        (a_lo, a_hi), (b_lo, b_hi) = scaled_range(self.left, 0, a), scaled_range(self.right, 0, b)
+        return (Edge.covering(joint_shape(a, b), int((a_lo + b_lo).min()), int((a_hi + b_hi).max()), self.frac),)
+
+    def factor_types(self, inputs: tuple[Edge, ...]) -> tuple[FixedType, FixedType]:
+        """Types of the two factors: each takes its operand's binary point to the sum's."""
+        return factor_type(self.left, inputs[0], self.frac), factor_type(self.right, inputs[1], self.frac)
+
+    def loops(self, inputs: tuple[Edge, ...]) -> list[tuple[int, tuple[int, ...]]]:
+        return joint_loops(*(e.shape for e in inputs))
+
+    def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
+        a, b = inputs
+        (y,) = self.infer(inputs)
+        parts = [scaled_range(m, 0, e) for m, e in ((self.left, a), (self.right, b))]
+        bound = 2 * max(1, *(abs(int(v)) for ends in parts for end in ends for v in end))
+        left, right = (as_codes(m, -bound, bound).reshape(1, 1, -1, 1) for m in (self.left, self.right))
+
+        def kernel(first: Codes, second: Codes) -> tuple[Codes, ...]:
+            wide = [as_codes(expanded(c, e.shape, y.shape), -bound, bound) for c, e in ((first, a), (second, b))]
+            acc = self.channels.view(wide[0]) * left + self.channels.view(wide[1]) * right
+            return (as_codes(acc.reshape(wide[0].shape), y.lo, y.hi),)
+
+        return kernel
+
+    def roms(self) -> tuple[Rom, ...]:
+        if self.left.size == 1:
+            return ()
+        return column("left", self.left), column("right", self.right)
+
+    def macs(self, inputs: tuple[Edge, ...]) -> int:
+        return joint_size(inputs) * sum(1 for m in (self.left, self.right) if not is_shift(m))
+
+    def __str__(self) -> str:
+        if self.left.size == 1:
+            return f"add[{int(self.left[0])} {int(self.right[0])}]"
+        return f"add[x{self.left.size}]"
+
+    @classmethod
+    def samples(cls) -> Iterator[Sample]:
+        one = np.asarray([1])
+        a, b = Edge.covering((1, 3, 4), -8, 7, 2), Edge.covering((1, 3, 4), 0, 15, 4)
+        yield Sample("aligned", cls(np.asarray([4]), one, 4), (a, b))
+        yield Sample("difference", cls(one, -one), (a, b))
+        yield Sample("factors", cls(np.asarray([21]), np.asarray([-13]), 7), (a, b))
+        rows = np.asarray([3, -1, 0]), np.asarray([1, 5, -7])
+        yield Sample("channels", cls(*rows, channels=Channels(3, 4)), (a, b))
+        yield Sample("broadcast", cls(one, 3 * one), (a, Edge.covering((1, 3, 1), -2, 1)))
+        yield Sample("broadcast_both", cls(one, one), (Edge.covering((3, 1), 0, 9), Edge.covering((1, 4), -9, 0)))
+        yield Sample("zero", cls(0 * one, one), (a, b))
+        far = Edge.covering((1, 5), -(1 << 60), 1 << 60)
+        yield Sample("past_int64", cls(np.asarray([1 << 20]), np.asarray([3])), (far, far))
+
+
+def joint_size(inputs: tuple[Edge, ...]) -> int:
+    """Elements of the output."""
+    size = 1
+    for extent in joint_shape(*inputs):
+        size *= extent
+    return size
+
+
+def is_shift(mult: Codes) -> bool:
+    """Whether every factor is 0 or a power of two, its sign aside: no multiplier is built."""
+    return all(int(m) & (int(m) - 1) == 0 for m in np.abs(mult))

@@ -1,0 +1,70 @@
+"""mul: y = (a + shift_a) * (b + shift_b), the exact product of two activations; shapes may broadcast."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from hwq.fixed import Codes, FixedType
+from hwq.ir import Edge
+from hwq.ops.add import joint_size
+from hwq.ops.base import Kernel, Op, Sample, as_codes
+from hwq.ops.joint import expanded, joint_loops, joint_shape
+
+
+@dataclass(frozen=True)
+class Mul(Op):
+    """`shifts` are what is added to each operand's codes (a zero point, taken out); fractions add up."""
+
+    kind = "mul"
+    shifts: tuple[int, int] = (0, 0)
+    lanes: int = 0  # elements a cycle; 0: all
+
+    def operands(self, inputs: tuple[Edge, ...]) -> tuple[FixedType, FixedType]:
+        """Types of the shifted operands."""
+        a, b = (
+            FixedType.covering(min(e.lo, e.lo + s), max(e.hi, e.hi + s), e.type.frac)
+            for e, s in zip(inputs, self.shifts, strict=True)
+        )
+        return a, b
+
+    def infer(self, inputs: tuple[Edge, ...]) -> tuple[Edge, ...]:
+        a, b = inputs
+        s, t = self.shifts
+        ends = [(u + s) * (v + t) for u in (a.lo, a.hi) for v in (b.lo, b.hi)]
+        return (Edge.covering(joint_shape(a, b), min(ends), max(ends), a.type.frac + b.type.frac),)
+
+    def loops(self, inputs: tuple[Edge, ...]) -> list[tuple[int, tuple[int, ...]]]:
+        return joint_loops(*(e.shape for e in inputs))
+
+    def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
+        a, b = inputs
+        (y,) = self.infer(inputs)
+        limits = [t for kind in self.operands(inputs) for t in (abs(kind.lo), abs(kind.hi))]
+        bound = max(*limits, abs(y.lo), abs(y.hi), 1)
+
+        def kernel(first: Codes, second: Codes) -> tuple[Codes, ...]:
+            left = as_codes(expanded(first, a.shape, y.shape), -bound, bound) + self.shifts[0]
+            right = as_codes(expanded(second, b.shape, y.shape), -bound, bound) + self.shifts[1]
+            return (as_codes(left * right, y.lo, y.hi),)
+
+        return kernel
+
+    def macs(self, inputs: tuple[Edge, ...]) -> int:
+        return joint_size(inputs)
+
+    def __str__(self) -> str:
+        return "mul" + (f"[{self.shifts[0]} {self.shifts[1]}]" if any(self.shifts) else "")
+
+    @classmethod
+    def samples(cls) -> Iterator[Sample]:
+        a, b = Edge.covering((1, 3, 4), -8, 7, 2), Edge.covering((1, 3, 4), 0, 15, 4)
+        yield Sample("signs", cls(), (a, b))
+        yield Sample("zero_points", cls((3, -7)), (a, b))
+        yield Sample("gate", cls((0, 1)), (a, Edge.covering((1, 3, 1), 0, 1, -1)))
+        far = Edge.covering((1, 5), -(1 << 40), 1 << 40)
+        yield Sample("past_int64", cls((1, -1)), (far, far))
+        yield Sample("unsigned", cls(), (b, Edge.covering((4,), 0, 255)))
+        yield Sample("constant", cls(), (b, Edge(np.zeros((1, 3, 4)).shape, FixedType(False, 0), 0, 0)))

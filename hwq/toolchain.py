@@ -1,0 +1,109 @@
+"""Compilers and vendor headers on this machine: where they are, or how to get them."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from hwq.errors import ToolError
+from hwq.targets import Target
+
+HEADER_PACKAGES = (  # PyPI packages that ship both vendors' open headers, with the folders inside them
+    ("da4ml", "codegen/hls/source/{kind}/include"),
+    ("hls4ml", "templates/{where}"),
+)
+_HLS4ML = {"ap_types": "vivado/ap_types", "ac_types": "catapult/ac_types/include"}
+
+
+@dataclass(frozen=True)
+class Headers:
+    """An include folder, and who provides it."""
+
+    folder: Path
+    origin: str
+
+
+def find_headers(target: Target) -> Headers | None:
+    """The vendor's headers: the user's own tool first, then an installed PyPI package."""
+    wanted = target.types.header
+    for variable in target.header_env:
+        root = os.environ.get(variable)
+        for sub in target.header_paths if root else ():
+            folder = Path(str(root)) / sub
+            if (folder / wanted).is_file():
+                return Headers(folder, variable)
+    kind = "ap_types" if wanted.startswith("ap_") else "ac_types"
+    for package, inside in HEADER_PACKAGES:
+        spec = importlib.util.find_spec(package)  # locates the package without importing it
+        for root in (spec.submodule_search_locations or ()) if spec else ():
+            folder = Path(root) / inside.format(kind=kind, where=_HLS4ML[kind])
+            if (folder / wanted).is_file():
+                return Headers(folder, f"PyPI package {package}")
+    return None
+
+
+def require_headers(target: Target) -> Headers:
+    headers = find_headers(target)
+    if headers is None:
+        raise ToolError(
+            f"no {target.types.header} on this machine",
+            remedy=f"pip install da4ml, or set {target.header_env[0]} to your {target.title}",
+        )
+    return headers
+
+
+def find_compiler() -> str | None:
+    """$CXX, else g++, else clang++."""
+    for name in (os.environ.get("CXX"), "g++", "clang++"):
+        if name and shutil.which(name):
+            return shutil.which(name)
+    return None
+
+
+def require_compiler() -> str:
+    compiler = find_compiler()
+    if compiler is None:
+        raise ToolError("no C++ compiler on this machine", remedy="apt-get install g++, or set CXX")
+    return compiler
+
+
+def compiler_version(compiler: str) -> str:
+    done = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False)
+    return done.stdout.splitlines()[0] if done.stdout else "unknown version"
+
+
+def compile_cpp(
+    sources: list[Path], program: Path, includes: list[Path], system: list[Path], flags: tuple[str, ...] = ("-O1",)
+) -> None:
+    """Compile each source by its own process, side by side, and link them; `ToolError` with the first error line."""
+    compiler = require_compiler()
+    base = [compiler, "-std=c++14", "-Wno-unknown-pragmas", *flags]
+    for folder in includes:
+        base += ["-I", str(folder)]
+    for folder in system:
+        base += ["-isystem", str(folder)]
+    objects = [program.parent / f"{source.stem}_{i}.o" for i, source in enumerate(sources)]
+    running = [
+        subprocess.Popen(
+            [*base, "-c", str(source), "-o", str(obj)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        for source, obj in zip(sources, objects, strict=True)
+    ]
+    texts = [process.communicate()[0] for process in running]
+    for process, text in zip(running, texts, strict=True):
+        if process.returncode:
+            raise ToolError("the C++ compiler failed: " + _first_error(text), remedy="see hwq doctor; report it if it stays")
+    link = subprocess.run(
+        [compiler, *map(str, objects), "-o", str(program)], capture_output=True, text=True, check=False
+    )
+    if link.returncode:
+        raise ToolError("linking failed: " + _first_error(link.stderr), remedy="see hwq doctor")
+
+
+def _first_error(text: str) -> str:
+    lines = [line for line in text.splitlines() if "error" in line] or text.splitlines() or ["no message"]
+    return lines[0].strip()
