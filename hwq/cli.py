@@ -39,9 +39,10 @@ class Commands(click.Group):
         except Exception as error:
             if os.environ.get("HWQ_DEBUG"):
                 raise
-            line = f"internal error: {type(error).__name__}: {printable(error, 200)}; please report it (HWQ_DEBUG=1 shows where)"
+            what = f"{type(error).__name__}: {printable(error, 200)}"
+            line = f"internal error: {what}; please report it (HWQ_DEBUG=1 shows where)"
         click.echo(f"hwq: {line}", err=True)
-        ctx.exit(EXIT_UNUSABLE)
+        sys.exit(EXIT_UNUSABLE)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -61,10 +62,16 @@ def main() -> None:
 def model_options(function: Any) -> Any:
     """The options that decide what a model compiles to."""
     options = [
-        click.option("--config", type=click.Path(dir_okay=False), help="YAML file with any of these choices, and per layer."),
+        click.option(
+            "--config", type=click.Path(dir_okay=False), help="YAML file with these choices, and per layer."
+        ),
         click.option("--target", type=click.Choice(sorted(TARGETS)), help="HLS tool.  [default: vivado]"),
-        click.option("--io", type=click.Choice(["parallel", "stream"]), help="How layers are joined.  [default: parallel]"),
-        click.option("--reuse", type=click.IntRange(min=1), help="Times each multiplier is used per sample.  [default: 1]"),
+        click.option(
+            "--io", type=click.Choice(["parallel", "stream"]), help="Layer interfaces.  [default: parallel]"
+        ),
+        click.option(
+            "--reuse", type=click.IntRange(min=1), help="Uses of each multiplier per sample.  [default: 1]"
+        ),
         click.option("--top", help="Name of the top function.  [default: from the file]"),
         click.option("--part", help="Device.  [default: the target's]"),
         click.option("--clock", type=click.FloatRange(min=0, min_open=True), help="Clock period in ns.  [default: 5]"),
@@ -121,7 +128,9 @@ def export(model: str, output: str | None, force: bool, as_json: bool, **options
     project = design.export(output or f"{Path(model).stem}_{design.config.target}", force=force)
     stage.close()
     if as_json:
-        click.echo(json.dumps({"path": str(project.path), "digest": project.digest, "layers": list(design.rows())}, indent=1))
+        click.echo(
+            json.dumps({"path": str(project.path), "digest": project.digest, "layers": list(design.rows())}, indent=1)
+        )
         return
     click.echo(layer_table(design))
     click.echo(f"\n{project.path}: {len(project.files)} files, digest {project.digest[:16]}")
@@ -131,7 +140,9 @@ def export(model: str, output: str | None, force: bool, as_json: bool, **options
 @main.command()
 @click.argument("model_or_dir", type=click.Path())
 @model_options
-@click.option("--types", type=click.Choice(["vendor", "native"]), default="vendor", help="Arithmetic to compile against.")
+@click.option(
+    "--types", type=click.Choice(["vendor", "native"]), default="vendor", help="Arithmetic to compile against."
+)
 @click.option("--data", type=click.Path(dir_okay=False), help="Inputs: .npy, or .npz with an array per input.")
 @click.option("--samples", type=click.IntRange(min=1), help="Use so many samples.  [default: all of --data, else 100]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the samples drawn without --data.")
@@ -171,7 +182,8 @@ def _refuse_options(options: dict[str, Any]) -> None:
     given = [k for k, v in options.items() if v not in (None, ())]
     if given:
         raise SpecError(
-            f"--{given[0].replace('_', '-')} with an exported project", remedy="its choices were made at export: export again"
+            f"--{given[0].replace('_', '-')} with an exported project",
+            remedy="its choices were made at export: export again",
         )
 
 
@@ -205,14 +217,20 @@ def load_data(path: str, design: Design, samples: int | None = None) -> dict[str
     names = list(dict.fromkeys(p.source for p in design.graph.inputs))
     try:
         loaded = np.load(path, allow_pickle=False)
-        arrays = {k: loaded[k] for k in loaded.files} if isinstance(loaded, np.lib.npyio.NpzFile) else {names[0]: loaded}
+        arrays = (
+            {k: loaded[k] for k in loaded.files} if isinstance(loaded, np.lib.npyio.NpzFile) else {names[0]: loaded}
+        )
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise SpecError(f"cannot read '{path}' ({type(error).__name__})", remedy="give a .npy or .npz of numbers") from None
+        raise SpecError(
+            f"cannot read '{path}' ({type(error).__name__})", remedy="give a .npy or .npz of numbers"
+        ) from None
     if len(names) == 1 and names[0] not in arrays:
         arrays = {names[0]: arrays["x"] if "x" in arrays else next(iter(arrays.values()))}
     missing = [n for n in names if n not in arrays]
     if missing:
-        raise SpecError(f"'{path}' has no array '{missing[0]}'", remedy="name the arrays after the inputs: " + ", ".join(names))
+        raise SpecError(
+            f"'{path}' has no array '{missing[0]}'", remedy="name the arrays after the inputs: " + ", ".join(names)
+        )
     return {n: arrays[n][:samples] for n in names}
 
 
@@ -284,7 +302,9 @@ def layer_table(design: Design) -> str:
     """The per-layer table, with the ports above and totals below."""
     lines = []
     for port, info in zip(design.graph.inputs, design.inputs, strict=True):
-        lines.append(f"input  {shortened(printable(info.name))}: {list(info.shape)} {info.type}, made by {port.quantizer}")
+        lines.append(
+            f"input  {shortened(printable(info.name))}: {list(info.shape)} {info.type}, made by {port.quantizer}"
+        )
     rows = list(design.rows())
     table = [
         [

@@ -63,7 +63,9 @@ def load_config(source: Config | Mapping[str, Any] | str | Path | None) -> Confi
         try:
             source = yaml.safe_load(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
-            raise SpecError(f"cannot read config '{path.name}' ({type(error).__name__})", remedy="give a YAML file") from None
+            raise SpecError(
+                f"cannot read config '{path.name}' ({type(error).__name__})", remedy="give a YAML file"
+            ) from None
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             where = f" at line {mark.line + 1}" if mark else ""
@@ -90,13 +92,16 @@ def checked(config: Config) -> Config:
     for key in ("input_types", "output_types", "layers"):
         if not isinstance(getattr(config, key), Mapping):
             raise SpecError(f"config '{key}' is no mapping", remedy="write one 'name: value' line per entry")
-    numbers: list[tuple[str, Any, type | tuple[type, ...]]] = [("reuse", config.reuse, int), ("clock", config.clock, (int, float))]
+    numbers: list[tuple[str, Any, type | tuple[type, ...]]] = [
+        ("reuse", config.reuse, int),
+        ("clock", config.clock, (int, float)),
+    ]
     for pattern, choices in config.layers.items():
         if not isinstance(choices, Mapping) or set(choices) - {"reuse"}:
             raise SpecError(f"config of layer '{pattern}' has unknown choices", remedy="use 'reuse: N'")
         numbers.append((f"reuse of layer '{pattern}'", choices.get("reuse", 1), int))
     for label, value, kind in numbers:
-        if isinstance(value, bool) or not isinstance(value, kind) or value <= 0:
+        if isinstance(value, bool) or not isinstance(value, kind) or float(value) <= 0:
             raise SpecError(f"config {label} is {value!r}", remedy="use a positive number")
     if config.top and config.top != identifier_like(config.top):
         raise SpecError(f"top name '{config.top}' is no C identifier", remedy=f"use '{identifier(config.top)}'")

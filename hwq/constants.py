@@ -65,7 +65,7 @@ def quantize_constant(
     hi: int,
     after: int | Codes = 0,
 ) -> Codes:
-    """clip(round(a x + b) + after, lo, hi) for float arrays, exactly: estimated in float64, near-ties decided by fractions."""
+    """clip(round(a x + b) + after, lo, hi) of floats, exactly: estimated in float64, near-ties decided by fractions."""
     values = np.asarray(x, dtype=np.float64)
     factor, shift = to_float(a), to_float(b)
     estimate = values * factor + shift
@@ -76,7 +76,7 @@ def quantize_constant(
     doubtful = np.abs(step - np.rint(step)) <= 4e-12 * (1 + np.minimum(spread, limit * 4))
     if not shift.any() and all(log2_exact(v) is not None for v in a.reshape(-1)):
         doubtful = np.zeros_like(doubtful)  # a product with a power of two is exact
-    rounded = np.asarray(round_ratio(bounded, 1.0, rounding)).astype(np.int64)  # type: ignore[arg-type]
+    rounded = np.asarray(round_ratio(bounded, 1.0, rounding)).astype(np.int64)
     where = np.nonzero(doubtful)
     if where[0].size or (doubtful.ndim == 0 and doubtful):
         exact_a, exact_b = np.broadcast_to(a, values.shape)[where], np.broadcast_to(b, values.shape)[where]

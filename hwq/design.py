@@ -149,7 +149,7 @@ class Design:
         simulator = self._simulator
         inputs = simulator.quantized(random_inputs(self.graph, VECTOR_SAMPLES))
         edges = simulator.run(inputs)
-        in_names, out_names = port_names(self.graph)
+        in_names, out_names = port_names(self.graph, self.settings().top)
         files = {
             f"tb/data/in_{in_names[p.name]}.txt": codes_text(self.graph.edges[p.edge], inputs[p.edge])
             for p in self.graph.inputs
@@ -256,7 +256,9 @@ class Project:
         return Project(folder, files, files_digest(content), design)
 
 
-def compile(source: Source, config: Config | Mapping[str, Any] | str | Path | None = None, *, stage: Stage = _silent) -> Design:
+def compile(
+    source: Source, config: Config | Mapping[str, Any] | str | Path | None = None, *, stage: Stage = _silent
+) -> Design:
     """Compile a model (path, bytes or ModelProto) with a config (path of a YAML file, dict or None) to a `Design`.
 
     Raises `HwqError` in one line where the model cannot be used.

@@ -29,7 +29,9 @@ def findings() -> list[dict[str, Any]]:
     records.append(_record("C++ compiler", compiler is not None, detail, needed=True))
     for target in TARGETS.values():
         headers = find_headers(target)
-        where = f"{headers.folder} ({headers.origin})" if headers else f"pip install da4ml, or set {target.header_env[0]}"
+        where = (
+            f"{headers.folder} ({headers.origin})" if headers else f"pip install da4ml, or set {target.header_env[0]}"
+        )
         records.append(_record(f"{target.types.header} for {target.name}", headers is not None, where, needed=True))
     for package, advice in OPTIONAL_PACKAGES:
         records.append(_package(package, advice, needed=False))

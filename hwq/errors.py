@@ -11,8 +11,11 @@ _MAX_NAME = 80
 
 
 def printable(text: object, limit: int = _MAX_NAME) -> str:
-    """One line of harmless text from anything a file may contain: no control or format characters, cut at `limit`."""
-    clean = "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(ch)[0] == "C" else ch for ch in str(text))
+    """One line of harmless text from anything a file may contain: no control or line characters, cut at `limit`."""
+    hidden = ("C", "Zl", "Zp")
+    clean = "".join(
+        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(ch).startswith(hidden) else ch for ch in str(text)
+    )
     return clean if len(clean) <= limit else clean[: limit - 1] + "…"
 
 

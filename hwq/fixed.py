@@ -137,36 +137,45 @@ def code_dtype(lo: int, hi: int) -> type:
     return np.int64 if lo > -INT64_SAFE and hi < INT64_SAFE else object
 
 
-def round_ratio(num: Codes, den: Codes | int, rounding: Rounding) -> Codes:
+def round_ratio(num: Codes, den: Codes | int | float, rounding: Rounding) -> Codes:
     """The integers `round(num / den)`, exactly; `den` positive. The one rounding function of hwq.
 
-    Works on int64 (when 2*num and 2*den fit) and on object arrays alike.
+    Works on int64 (when 2*num and 2*den fit), on object arrays, and on float64 with den 1.0.
     """
-    floor = num // den
-    rest = num - floor * den
+    floor: Codes = num // den
+    rest: Codes = num - floor * den
+    inexact: Codes = rest != 0
     if rounding is Rounding.FLOOR:
         return floor
     if rounding is Rounding.CEIL:
-        return floor + (rest != 0)
-    if rounding is Rounding.TO_ZERO:
-        return floor + ((rest != 0) & (num < 0))
-    if rounding is Rounding.AWAY:
-        return floor + ((rest != 0) & (num > 0))
-    above, tie = rest + rest > den, rest + rest == den
-    up_at_tie = {
-        Rounding.HALF_EVEN: lambda: floor % 2 == 1,
-        Rounding.HALF_AWAY: lambda: num > 0,
-        Rounding.HALF_TO_ZERO: lambda: num < 0,
-        Rounding.HALF_UP: lambda: num == num,
-        Rounding.HALF_DOWN: lambda: num != num,
-    }[rounding]()
-    return floor + (above | (tie & up_at_tie))
+        up = inexact
+    elif rounding is Rounding.TO_ZERO:
+        up = inexact & (num < 0)
+    elif rounding is Rounding.AWAY:
+        up = inexact & (num > 0)
+    else:
+        up = (rest + rest > den) | ((rest + rest == den) & _tie_goes_up(floor, num, rounding))
+    rounded: Codes = floor + up
+    return rounded
+
+
+def _tie_goes_up(floor: Codes, num: Codes, rounding: Rounding) -> Codes:
+    if rounding is Rounding.HALF_EVEN:
+        goes: Codes = floor % 2 == 1
+    elif rounding is Rounding.HALF_AWAY:
+        goes = num > 0
+    elif rounding is Rounding.HALF_TO_ZERO:
+        goes = num < 0
+    else:
+        goes = np.full(np.shape(num), rounding is Rounding.HALF_UP)
+    return goes
 
 
 def round_shift(codes: Codes, drop: int, rounding: Rounding) -> Codes:
     """`round(codes / 2**drop)`; a negative `drop` shifts left and loses nothing."""
     if drop <= 0:
-        return codes << -drop if drop else codes
+        widened: Codes = codes << -drop if drop else codes
+        return widened
     return round_ratio(codes, 1 << drop, rounding)
 
 
@@ -175,23 +184,23 @@ def boundary(k: Codes, rounding: Rounding) -> tuple[Codes, npt.NDArray[np.bool_]
 
     Returns `(twice, closed)`, arrays of k's shape: twice the boundary, and whether the boundary itself belongs to k.
     """
-    yes = np.ones(np.shape(k), dtype=bool)
     if rounding.nearest:
-        closed = {
-            Rounding.HALF_EVEN: lambda: k % 2 == 0,
-            Rounding.HALF_AWAY: lambda: k > 0,
-            Rounding.HALF_TO_ZERO: lambda: k <= 0,
-            Rounding.HALF_UP: lambda: yes,
-            Rounding.HALF_DOWN: lambda: ~yes,
-        }[rounding]()
+        if rounding is Rounding.HALF_EVEN:
+            closed = k % 2 == 0
+        elif rounding is Rounding.HALF_AWAY:
+            closed = k > 0
+        elif rounding is Rounding.HALF_TO_ZERO:
+            closed = k <= 0
+        else:
+            closed = np.full(np.shape(k), rounding is Rounding.HALF_UP)
         return 2 * k - 1, np.asarray(closed, dtype=bool)
-    at_k = {  # the step sits at k and belongs to it; otherwise at k-1 and does not
-        Rounding.FLOOR: lambda: yes,
-        Rounding.CEIL: lambda: ~yes,
-        Rounding.TO_ZERO: lambda: k > 0,
-        Rounding.AWAY: lambda: k <= 0,
-    }[rounding]()
-    at_k = np.asarray(at_k, dtype=bool)
+    if rounding is Rounding.TO_ZERO:
+        at_k = np.asarray(k > 0, dtype=bool)
+    elif rounding is Rounding.AWAY:
+        at_k = np.asarray(k <= 0, dtype=bool)
+    else:
+        at_k = np.full(np.shape(k), rounding is Rounding.FLOOR)
+    # A step at k belongs to k; the others sit at k - 1 and do not.
     return np.where(at_k, 2 * k, 2 * k - 2), at_k
 
 

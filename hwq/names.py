@@ -7,10 +7,32 @@ from collections.abc import Callable
 
 MAX_LENGTH = 40
 
-# C++17 keywords and alternative tokens, plus names the vendors' headers or the generated code use as macros or types.
-RESERVED = frozenset(
-    ["alignas", "alignof", "and", "and_eq", "asm", "auto", "bitand", "bitor", "bool", "break", "case", "catch", "char", "char16_t", "char32_t", "class", "compl", "const", "const_cast", "constexpr", "continue", "decltype", "default", "delete", "do", "double", "dynamic_cast", "else", "enum", "explicit", "export", "extern", "false", "float", "for", "friend", "goto", "if", "inline", "int", "long", "mutable", "namespace", "new", "noexcept", "not", "not_eq", "nullptr", "operator", "or", "or_eq", "private", "protected", "public", "register", "reinterpret_cast", "return", "short", "signed", "sizeof", "static", "static_assert", "static_cast", "struct", "switch", "template", "this", "thread_local", "throw", "true", "try", "typedef", "typeid", "typename", "union", "unsigned", "using", "virtual", "void", "volatile", "wchar_t", "while", "xor", "xor_eq", "main", "std", "hwq", "hls", "x", "y", "assert", "errno", "stdin", "stdout", "stderr", "NULL", "EOF", "complex", "I", "ap_int", "ap_uint", "ap_fixed", "ap_ufixed", "ac_int", "ac_fixed", "ac_channel", "design", "top"]
+# C++17's keywords and alternative tokens.
+KEYWORDS = frozenset(
+    (
+        "alignas alignof and and_eq asm auto bitand bitor bool break case catch char char16_t char32_t class compl const "
+        "const_cast constexpr continue decltype default delete do double dynamic_cast else enum explicit export extern "
+        "false float for friend goto if inline int long mutable namespace new noexcept not not_eq nullptr operator or "
+        "or_eq private protected public register reinterpret_cast return short signed sizeof static static_assert "
+        "static_cast struct switch template this thread_local throw true try typedef typeid typename union unsigned using "
+        "virtual void volatile wchar_t while xor xor_eq "
+    ).split()
 )
+# Names that the vendors' headers or the generated code use.
+TAKEN = frozenset(
+    (
+        "main std hwq hls x y assert errno stdin stdout stderr linux unix complex ap_int ap_uint ap_fixed ap_ufixed "
+        "ac_int ac_fixed ac_channel ports design top "
+    ).split()
+)
+# `NAME_t` is a type of the C library or of a kernel.
+TYPE_STEMS = frozenset(
+    (
+        "sum weight rounded mult word size ssize ptrdiff time clock wchar intptr uintptr int8 int16 int32 int64 uint8 "
+        "uint16 uint32 uint64 off fpos max_align nullptr sig_atomic "
+    ).split()
+)
+RESERVED = KEYWORDS | TAKEN | TYPE_STEMS
 
 
 def identifier(text: str, fallback: str = "n") -> str:

@@ -70,6 +70,30 @@ class MatMul(RealOp):
 
 
 @dataclass(frozen=True)
+class Add(RealOp):
+    """x + y, broadcast."""
+
+
+@dataclass(frozen=True)
+class Mul(RealOp):
+    """x y, broadcast."""
+
+
+@dataclass(frozen=True)
+class Extremum(RealOp):
+    """max(x, y) or min(x, y), broadcast."""
+
+    largest: bool
+
+
+@dataclass(frozen=True)
+class Concat(RealOp):
+    """All inputs in a row along `axis`."""
+
+    axis: int
+
+
+@dataclass(frozen=True)
 class Reshape(RealOp):
     shape: Shape
 

@@ -131,7 +131,7 @@ class Rounded(StepFunction):
         return first, last
 
     def _levels(self, first: Codes, last: Codes) -> tuple[Codes, Codes, Codes, Codes]:
-        """Per channel and step: numerator and (positive) denominator of its point, closedness, and whether it exists."""
+        """Per channel and step: numerator and positive denominator of its point, closedness, whether it exists."""
         span = np.abs(last - first).astype(np.int64)
         width = int(span.max(initial=0))
         if width > MAX_LEVELS:
@@ -167,7 +167,7 @@ class Rounded(StepFunction):
 
 @dataclass(frozen=True, eq=False)
 class Stairs(StepFunction):
-    """`#{k: a x + b >= bounds[c, k]}`; rows ascend; a, b of shape (C,), bounds (C, K) rational. (FINN MultiThreshold)"""
+    """`#{k: a x + b >= levels[c, k]}`; rows ascend; a, b (C,), levels (C, K) rational. (FINN MultiThreshold)"""
 
     a: Rationals
     b: Rationals
@@ -219,7 +219,7 @@ class TypedQuantizer(HostQuantizer):
 
     def __call__(self, x: Floats) -> Codes:
         scaled = np.ldexp(np.asarray(x, dtype=np.float64), self.type.frac)
-        rounded = round_ratio(scaled, 1.0, self.rounding)  # type: ignore[arg-type]
+        rounded = round_ratio(scaled, 1.0, self.rounding)
         limit = float(1 << 62)
         if self.overflow is Overflow.WRAP and bool((np.abs(rounded) >= limit).any()):
             big = np.asarray([int(v) for v in rounded.reshape(-1)], dtype=object).reshape(rounded.shape)
@@ -252,4 +252,5 @@ class SteppedQuantizer(HostQuantizer):
         return out.reshape(x.shape)
 
     def __str__(self) -> str:
-        return f"steps {self.count}x{self.rows.bounds.shape[1]}"
+        each = f" in each of {self.count} channels" if self.count > 1 else ""
+        return f"{self.rows.bounds.shape[1]} steps{each}"

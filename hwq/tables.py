@@ -11,7 +11,9 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[object]], right: S
     widths = [max([len(header[i]), *(len(row[i]) for row in cells)]) for i in range(len(header))]
 
     def line(row: Sequence[str]) -> str:
-        return "  ".join(c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))).rstrip()
+        return "  ".join(
+            c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
 
     return "\n".join([line(list(header)), line(["-" * w for w in widths]), *(line(row) for row in cells)])
 

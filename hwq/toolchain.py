@@ -96,7 +96,9 @@ def compile_cpp(
     texts = [process.communicate()[0] for process in running]
     for process, text in zip(running, texts, strict=True):
         if process.returncode:
-            raise ToolError("the C++ compiler failed: " + _first_error(text), remedy="see hwq doctor; report it if it stays")
+            raise ToolError(
+                "the C++ compiler failed: " + _first_error(text), remedy="see hwq doctor; report it if it stays"
+            )
     link = subprocess.run(
         [compiler, *map(str, objects), "-o", str(program)], capture_output=True, text=True, check=False
     )

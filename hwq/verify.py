@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from hwq.codegen.environment import data_folder
+from hwq.codegen.render import port_names
 from hwq.errors import ToolError
 from hwq.fixed import Codes
 from hwq.ir import Graph
@@ -66,20 +67,32 @@ def verify_sources(
 
     `x` holds real model inputs. Nothing is written into `folder`.
     """
+    require_headers(target)
+    return verify_codes(folder, graph, target, top, Simulator(graph).quantized(x), stage)
+
+
+def verify_codes(
+    folder: Path,
+    graph: Graph,
+    target: Target,
+    top: str,
+    inputs: Mapping[str, Codes],
+    stage: Stage = lambda label: None,
+) -> Result:
+    """The same from codes by input edge."""
     headers = require_headers(target)
     stage("simulating in Python")
     simulator = Simulator(graph)
-    inputs = simulator.quantized(x)
     samples = next(iter(inputs.values())).shape[0]
     expected = simulator.run(inputs)
     with tempfile.TemporaryDirectory(prefix="hwq-verify-") as name:
         work = Path(name)
-        _write_vectors(work, graph, inputs, expected)
+        _write_vectors(work, graph, top, inputs, expected)
         stage("compiling C++ against " + headers.origin)
         program = _build(folder, work, top, headers, ("-O1",))
         stage(f"running {samples} samples in C++")
         _run(program, work)
-        names = _port_names(graph)
+        names = port_names(graph, top)[1]
         wrong, first_bad, compared = 0, samples, 0
         for port in graph.outputs:
             edge = graph.edges[port.edge]
@@ -97,17 +110,10 @@ def verify_sources(
         return Result(samples, compared, wrong, first, f"{target.types.header} from {headers.origin}")
 
 
-def _port_names(graph: Graph) -> dict[str, str]:
-    """The C names of output ports by ONNX name, as the project has them."""
-    from hwq.codegen.render import port_names
-
-    return port_names(graph)[1]
-
-
-def _write_vectors(work: Path, graph: Graph, inputs: Mapping[str, Codes], expected: Mapping[str, Codes]) -> None:
-    from hwq.codegen.render import port_names
-
-    in_names, out_names = port_names(graph)
+def _write_vectors(
+    work: Path, graph: Graph, top: str, inputs: Mapping[str, Codes], expected: Mapping[str, Codes]
+) -> None:
+    in_names, out_names = port_names(graph, top)
     for port in graph.inputs:
         write_codes(work / f"in_{in_names[port.name]}.txt", graph.edges[port.edge], inputs[port.edge])
     for out in graph.outputs:
@@ -127,7 +133,12 @@ def _build(folder: Path, work: Path, top: str, headers: Headers, flags: tuple[st
 def _run(program: Path, work: Path) -> None:
     try:
         done = subprocess.run(
-            [str(program), str(work), "--all"], cwd=work, capture_output=True, text=True, timeout=RUN_SECONDS, check=False
+            [str(program), str(work), "--all"],
+            cwd=work,
+            capture_output=True,
+            text=True,
+            timeout=RUN_SECONDS,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         raise ToolError("the C-simulation took over an hour", remedy="verify fewer --samples") from None
@@ -150,7 +161,7 @@ def _first_difference(
     traced = work / "trace"
     traced.mkdir()
     edges = simulator.run(inputs, keep=True)
-    _write_vectors(traced, graph, inputs, {p.edge: edges[p.edge] for p in graph.outputs})
+    _write_vectors(traced, graph, top, inputs, {p.edge: edges[p.edge] for p in graph.outputs})
     shutil.copy(data_folder("hls_testbench") / "trace.h", traced)
     program = _build(folder, traced, top, headers, ("-O1", "-DHWQ_TRACE", f"-I{traced}", f"-I{folder / 'src'}"))
     _run(program, traced)
@@ -165,7 +176,7 @@ def _first_difference(
                 found = _compare(node.name, name, sample, edges[name], got)
                 if found:
                     return found
-    names = _port_names(graph)
+    names = port_names(graph, top)[1]
     for port in graph.outputs:
         got = read_codes(traced / f"got_{names[port.name]}.txt", graph.edges[port.edge], 1)
         found = _compare(port.name, names[port.name], sample, edges[port.edge], got)

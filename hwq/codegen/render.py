@@ -69,11 +69,12 @@ class Port:
 
 def render(graph: Graph, target: Target, settings: Settings) -> dict[str, str]:
     """The project's source files by path, without vectors and manifest."""
-    names = _array_names(graph)
+    names = _array_names(graph, settings.top)
     arrays = {e: _array(graph, target, e, names[e]) for e in graph.edges}
     layers = [_layer(graph, node, target, arrays) for node in graph.nodes if not isinstance(node.op, Reshape)]
     inputs = [Port(arrays[p.edge], p.source, p.edge) for p in graph.inputs]
-    outputs = _output_ports(graph, arrays)
+    outputs = _output_ports(graph, arrays, settings.top)
+    home = _homes(graph, arrays, outputs)
     context: dict[str, Any] = {
         "graph": graph,
         "target": target,
@@ -83,9 +84,9 @@ def render(graph: Graph, target: Target, settings: Settings) -> dict[str, str]:
         "outputs": outputs,
         "layers": layers,
         "types": _type_lines(graph, target, names),
-        "locals": _locals(graph, arrays, inputs),
-        "aliases": _aliases(graph, arrays),
-        "calls": _calls(graph, layers, arrays),
+        "locals": _locals(graph, arrays, home),
+        "homes": home,
+        "calls": _calls(graph, layers, home),
         "dataflow": _dataflow(graph),
         "pipelined": all(n.op.cycles(graph.ins(n)) <= 1 for n in graph.nodes),
         "hosts": [_host(graph, p, target) for p in graph.inputs],
@@ -115,10 +116,10 @@ def render(graph: Graph, target: Target, settings: Settings) -> dict[str, str]:
     return rendered
 
 
-def port_names(graph: Graph) -> tuple[dict[str, str], dict[str, str]]:
+def port_names(graph: Graph, top: str) -> tuple[dict[str, str], dict[str, str]]:
     """C names of the ports: inputs by port name, outputs by ONNX output name."""
-    names = _array_names(graph)
-    taken = set(names.values()) | set(RESERVED)
+    names = _array_names(graph, top)
+    taken = {*names.values(), *RESERVED, top}
     outputs: dict[str, str] = {}
     for p in graph.outputs:
         name = f"out_{identifier(p.name)}"
@@ -129,9 +130,9 @@ def port_names(graph: Graph) -> tuple[dict[str, str], dict[str, str]]:
     return {p.name: names[p.edge] for p in graph.inputs}, outputs
 
 
-def _array_names(graph: Graph) -> dict[str, str]:
+def _array_names(graph: Graph, top: str) -> dict[str, str]:
     """C names of edges; a reshaped edge goes by its input's array."""
-    taken = set(RESERVED)
+    taken = {*RESERVED, top}
     names: dict[str, str] = {}
     for edge in graph.edges:
         name = identifier(edge)
@@ -199,11 +200,20 @@ def _bound_type(node: Node, x: Edge) -> FixedType:
 
 
 def _rom(rom: Rom, layer: str, target: Target) -> RomText:
+    """The ROM with pragmas that let each cycle read what the kernel reads, and that choose its memory."""
     name = f"{layer}_{rom.role}"
-    hint = storage_hint(rom)
-    reshape = "reshape_complete" if rom.depth > 1 and rom.lanes > 1 else "partition_complete" if rom.depth == 1 else ""
-    pragma = target.pragma(reshape, var=name, dim=2) if reshape else ""
-    return RomText(name, rom.role, rom, pragma, target.pragma(hint, var=name) if hint else "")
+    every_row, lanes = rom.rows >= rom.depth, rom.lanes if rom.whole_row else 1
+    if every_row and lanes == rom.lanes:
+        return RomText(name, rom.role, rom, (target.pragma("partition_complete", var=name, dim=0),))
+    hints = []
+    if every_row and rom.depth > 1:
+        hints.append(target.pragma("partition_complete", var=name, dim=1))
+    elif rom.rows > 1:
+        hints.append(target.pragma("partition_cyclic", var=name, factor=rom.rows, dim=1))
+    if lanes > 1:
+        hints.append(target.pragma("reshape_complete", var=name, dim=2))
+    hints.append(target.pragma(storage_hint(rom), var=name))
+    return RomText(name, rom.role, rom, tuple(h for h in hints if h))
 
 
 def _type_lines(graph: Graph, target: Target, names: Mapping[str, str]) -> list[tuple[str, str, str]]:
@@ -212,37 +222,41 @@ def _type_lines(graph: Graph, target: Target, names: Mapping[str, str]) -> list[
     makers.update({p.edge: p.source for p in graph.inputs})
     lines = []
     for edge, spec in graph.edges.items():
-        lines.append((f"{names[edge]}_t", target.types.storage(spec.type), f"codes {spec.lo}..{spec.hi}  {makers[edge]}"))
+        lines.append(
+            (f"{names[edge]}_t", target.types.storage(spec.type), f"codes {spec.lo}..{spec.hi}  {makers[edge]}")
+        )
     return lines
 
 
-def _output_ports(graph: Graph, arrays: Mapping[str, Array]) -> list[Port]:
+def _output_ports(graph: Graph, arrays: Mapping[str, Array], top: str) -> list[Port]:
     ports = []
-    for p, name in zip(graph.outputs, port_names(graph)[1].values(), strict=True):
+    for p, name in zip(graph.outputs, port_names(graph, top)[1].values(), strict=True):
         inner = arrays[p.edge]
         pragma = inner.pragma.replace(f"variable={inner.name} ", f"variable={name} ")
         ports.append(Port(Array(name, inner.type, inner.edge, pragma), p.name, p.edge))
     return ports
 
 
-def _aliases(graph: Graph, arrays: Mapping[str, Array]) -> dict[str, str]:
-    """The array in which each edge's codes lie: reshapes share their input's."""
+def _homes(graph: Graph, arrays: Mapping[str, Array], outputs: list[Port]) -> dict[str, str]:
+    """The array in which each edge's codes lie: a reshape shares its input's, a last layer writes to the port."""
     home = {e: arrays[e].name for e in graph.edges}
+    uses = graph.uses()
+    made = {e for n in graph.nodes if not isinstance(n.op, Reshape) for e in n.outputs}
+    home.update({p.edge: p.array.name for p in outputs if uses[p.edge] == 1 and p.edge in made})
     for node in graph.nodes:
         if isinstance(node.op, Reshape):
             home[node.outputs[0]] = home[node.inputs[0]]
     return home
 
 
-def _locals(graph: Graph, arrays: Mapping[str, Array], inputs: list[Port]) -> list[Array]:
-    ports = {p.edge for p in inputs}
-    reshaped = {n.outputs[0] for n in graph.nodes if isinstance(n.op, Reshape)}
-    return [arrays[e] for e in graph.edges if e not in ports and e not in reshaped]
+def _locals(graph: Graph, arrays: Mapping[str, Array], home: Mapping[str, str]) -> list[Array]:
+    """The arrays of the top function's body: one per edge that is neither a port nor a reshape of another."""
+    ports = {p.edge for p in graph.inputs}
+    return [arrays[e] for e in graph.edges if e not in ports and home[e] == arrays[e].name]
 
 
-def _calls(graph: Graph, layers: list[Layer], arrays: Mapping[str, Array]) -> list[dict[str, Any]]:
+def _calls(graph: Graph, layers: list[Layer], home: Mapping[str, str]) -> list[dict[str, Any]]:
     """The layer calls of the top function, in order."""
-    home = _aliases(graph, arrays)
     return [
         {
             "layer": layer,

@@ -22,8 +22,7 @@ class RomText:
     name: str
     role: str
     rom: Rom
-    pragma: str  # how the array is reshaped so that a row is read at once
-    storage: str  # which memory holds it
+    pragmas: tuple[str, ...]  # how it is split so that a cycle reads what it needs, and which memory holds it
 
     @property
     def words(self) -> int:
@@ -83,9 +82,7 @@ def _wrapped(literals: list[str]) -> Iterator[str]:
 
 
 def storage_hint(rom: Rom) -> str:
-    """Which pragma binds the ROM: none for a single row (constants), else LUTRAM or BRAM by size."""
-    if rom.depth <= 1:
-        return ""
+    """Which memory a ROM that is read row by row is bound to, by its size."""
     return "rom_bram" if rom.bits >= BRAM_BITS else "rom_lutram"
 
 

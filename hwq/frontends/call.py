@@ -87,7 +87,8 @@ class Call:
         """A constant input as exact fractions."""
         value = self.value(index)
         if isinstance(value, Coded):
-            return value.scale * rationals(value.codes) + value.offset
+            values: Rationals = value.scale * rationals(value.codes) + value.offset
+            return values
         array = self.array(index, what)
         if not np.isfinite(np.asarray(array, dtype=np.float64)).all():
             raise self.fail(f"{what} holds NaN or infinity", "retrain or re-export the model")

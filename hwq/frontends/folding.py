@@ -11,7 +11,49 @@ from hwq.constants import Coded
 from hwq.frontends.call import MAX_ELEMENTS, Call, Signal, Value
 
 SAFE = frozenset(
-    ["Abs", "And", "Ceil", "Cos", "Equal", "Erf", "Exp", "Expand", "Floor", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Log", "Max", "Mean", "Min", "Mod", "Not", "Or", "Pow", "Range", "Reciprocal", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum", "Round", "Sigmoid", "Sign", "Sin", "Slice", "Softplus", "Split", "Sqrt", "Sum", "Tanh", "Tile", "Where", "Xor"]
+    [
+        "Abs",
+        "And",
+        "Ceil",
+        "Cos",
+        "Equal",
+        "Erf",
+        "Exp",
+        "Expand",
+        "Floor",
+        "Greater",
+        "GreaterOrEqual",
+        "Less",
+        "LessOrEqual",
+        "Log",
+        "Max",
+        "Mean",
+        "Min",
+        "Mod",
+        "Not",
+        "Or",
+        "Pow",
+        "Range",
+        "Reciprocal",
+        "ReduceMax",
+        "ReduceMean",
+        "ReduceMin",
+        "ReduceProd",
+        "ReduceSum",
+        "Round",
+        "Sigmoid",
+        "Sign",
+        "Sin",
+        "Slice",
+        "Softplus",
+        "Split",
+        "Sqrt",
+        "Sum",
+        "Tanh",
+        "Tile",
+        "Where",
+        "Xor",
+    ]
 )
 
 

@@ -79,7 +79,9 @@ def element_types(graph: onnx.GraphProto) -> dict[str, int]:
         for attribute in node.attribute:
             if node.op_type == "Constant" and attribute.name == "value" and node.output:
                 types[node.output[0]] = attribute.t.data_type
-            elif node.op_type in ("Cast", "QuantizeLinear") and attribute.name in ("to", "output_dtype") and node.output:
+            elif (
+                node.op_type in ("Cast", "QuantizeLinear") and attribute.name in ("to", "output_dtype") and node.output
+            ):
                 types[node.output[0]] = attribute.i
     return types
 

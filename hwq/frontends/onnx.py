@@ -13,20 +13,22 @@ from onnx import helper
 
 from hwq.errors import HwqError, ModelError, SpecError, UnsupportedError
 from hwq.fixed import FixedType
-from hwq.frontends import folding, qdq, qonnx, shapes, standard
+from hwq.frontends import folding, joins, qdq, qonnx, qoperator, shapes, standard
 from hwq.frontends.call import MAX_ELEMENTS, Call, Rule, Signal, Value
 from hwq.frontends.loading import Source, element_types, load_model, read_tensor
 from hwq.ir import Shape
 from hwq.names import unique_namer
 from hwq.real import InputType, RealGraph, RealInput, RealNode
 
-STANDARD: Mapping[str, Rule] = MappingProxyType({**shapes.RULES, **standard.RULES, **qdq.RULES})
+STANDARD: Mapping[str, Rule] = MappingProxyType(
+    {**shapes.RULES, **standard.RULES, **joins.RULES, **qdq.RULES, **qoperator.RULES}
+)
 QONNX_DOMAINS = frozenset({"onnx.brevitas", "qonnx.custom_op.general", "finn.custom_op.general"})
 RULES: Mapping[str, Mapping[str, Rule]] = MappingProxyType(
     {
         "": STANDARD,
         "ai.onnx": STANDARD,
-        "com.microsoft": qdq.RULES,
+        "com.microsoft": MappingProxyType({**qdq.RULES, **qoperator.MICROSOFT}),
         **dict.fromkeys(QONNX_DOMAINS, qonnx.RULES),
     }
 )
@@ -35,8 +37,8 @@ REFUSED: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "FloatQuant": ("minifloat quantization", "train with integer quantizers (Quant)"),
         "DynamicQuantizeLinear": ("dynamic quantization: its scale depends on the data", "quantize statically"),
-        "MatMulInteger": ("dynamic quantization", "quantize statically (QDQ or QLinearMatMul)"),
         "ConvInteger": ("dynamic quantization", "quantize statically (QDQ or QLinearConv)"),
+        "DynamicQuantizeMatMul": ("dynamic quantization", "quantize statically (QDQ or QLinearMatMul)"),
         "QuantLSTMCell": ("a recurrent cell", "hwq compiles feed-forward models"),
         "LSTM": ("a recurrent layer", "hwq compiles feed-forward models"),
         "GRU": ("a recurrent layer", "hwq compiles feed-forward models"),

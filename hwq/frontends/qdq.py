@@ -14,7 +14,7 @@ from onnx import TensorProto
 
 from hwq import real
 from hwq.constants import Coded
-from hwq.exact import Rationals, elementwise, rationals, scalar, squeeze_uniform
+from hwq.exact import Rationals, rationals, scalar, squeeze_uniform
 from hwq.fixed import Codes, Rounding
 from hwq.frontends.call import Array, Call, Rule, Signal, Value
 from hwq.frontends.qonnx import integer_limits, quantize, reciprocal
@@ -93,7 +93,8 @@ def _not_blocked(call: Call, value: Value) -> None:
     block = int(call.attribute("block_size", 0))
     if isinstance(value, Signal) and block:
         raise call.fail(
-            f"blocks of {block} on an activation", "quantize activations per tensor or per channel (weights may be blocked)"
+            f"blocks of {block} on an activation",
+            "quantize activations per tensor or per channel (weights may be blocked)",
         )
 
 

@@ -1,6 +1,6 @@
 """QONNX quantizers (Brevitas, FINN, QKeras exports): Quant, BipolarQuant, Trunc, MultiThreshold.
 
-Sources: the qonnx op pages for Quant, BipolarQuant, Trunc and MultiThreshold. QONNX adds the zero point before rounding.
+Sources: the qonnx op pages of these. QONNX adds the zero point before rounding.
 """
 
 from __future__ import annotations

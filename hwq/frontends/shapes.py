@@ -146,9 +146,13 @@ def gather(call: Call) -> list[Value]:
 
 
 def concat(call: Call) -> list[Value]:
+    """Concat of constants, or of activations."""
     values = [call.value(i) for i in range(len(call.inputs))]
-    if any(isinstance(v, Signal) for v in values):
-        raise call.fail("Concat of activations", "it is not compiled yet: split the model before it")
+    signals = [v for v in values if isinstance(v, Signal)]
+    if signals and len(signals) == len(values):
+        return _concat_signals(call, signals)
+    if signals:
+        raise call.fail("Concat of activations and constants", "pad the model's input instead, or join on the host")
     arrays = [v.values() if isinstance(v, Coded) else v for v in values if not isinstance(v, Signal)]
     if not arrays or sum(a.size for a in arrays) > MAX_ELEMENTS:
         raise call.broken("nothing, or too much, to concatenate")
@@ -156,6 +160,18 @@ def concat(call: Call) -> list[Value]:
         return [np.concatenate(arrays, axis=call.attribute("axis", 0))]
     except ValueError:
         raise call.broken(f"shapes {[list(a.shape) for a in arrays]} do not fit together") from None
+
+
+def _concat_signals(call: Call, parts: list[Signal]) -> list[Value]:
+    first = parts[0].shape
+    axis = call.axis(call.attribute("axis", 1), len(first))
+    rests = {(*p.shape[:axis], *p.shape[axis + 1 :]) for p in parts}
+    if len(rests) > 1 or any(len(p.shape) != len(first) for p in parts):
+        raise call.broken(f"shapes {[list(p.shape) for p in parts]} do not fit together")
+    if len(parts) == 1:
+        return [parts[0]]
+    shape = (*first[:axis], sum(p.shape[axis] for p in parts), *first[axis + 1 :])
+    return list(call.emit(real.Concat(axis), parts, shape))
 
 
 def cast(call: Call) -> Sequence[Value]:

@@ -34,11 +34,24 @@ def _arithmetic(call: Call, fold: Callable[[Array, Array], Array]) -> list[Value
     """The folded result where both inputs are constants."""
     left, right = call.value(0), call.value(1)
     if isinstance(left, Signal) or isinstance(right, Signal):
-        if isinstance(left, Signal) and isinstance(right, Signal):
-            raise call.fail(f"{call.kind} of two activations", "it is not compiled yet: split the model before it")
         return None
     with np.errstate(all="ignore"):
         return [np.asarray(fold(call.array(0, "input 0"), call.array(1, "input 1")))]
+
+
+def _both(call: Call) -> tuple[Signal, Signal] | None:
+    """The two inputs, where both are activations."""
+    left, right = call.value(0), call.value(1)
+    return (left, right) if isinstance(left, Signal) and isinstance(right, Signal) else None
+
+
+def joined(call: Call, op: real.RealOp, x: Signal, y: Signal) -> Signal:
+    """Two activations, broadcast against each other."""
+    try:
+        shape = tuple(np.broadcast_shapes(x.shape, y.shape))
+    except ValueError:
+        raise call.broken(f"shapes {list(x.shape)} and {list(y.shape)} do not broadcast") from None
+    return call.emit(op, [x, y], shape)[0]
 
 
 def _operands(call: Call) -> tuple[Signal, Rationals, bool]:
@@ -52,6 +65,9 @@ def add(call: Call) -> list[Value]:
     folded = _arithmetic(call, np.add)
     if folded:
         return folded
+    both = _both(call)
+    if both:
+        return [joined(call, real.Add(), *both)]
     x, c, _ = _operands(call)
     return [affine(call, x, scalar(1), c)]
 
@@ -60,6 +76,9 @@ def sub(call: Call) -> list[Value]:
     folded = _arithmetic(call, np.subtract)
     if folded:
         return folded
+    both = _both(call)
+    if both:
+        return [joined(call, real.Add(), both[0], affine(call, both[1], scalar(-1), scalar(0)))]
     x, c, left = _operands(call)
     return [affine(call, x, scalar(1), -c) if left else affine(call, x, scalar(-1), c)]
 
@@ -72,6 +91,9 @@ def mul(call: Call) -> list[Value]:
     folded = _arithmetic(call, np.multiply)
     if folded:
         return folded
+    both = _both(call)
+    if both:
+        return [joined(call, real.Mul(), *both)]
     x, c, _ = _operands(call)
     return [affine(call, x, c, scalar(0))]
 
@@ -86,6 +108,8 @@ def div(call: Call) -> list[Value]:
     folded = _arithmetic(call, _divide)
     if folded:
         return folded
+    if _both(call):
+        raise call.fail("a division of two activations", "divide on the host, or multiply by a constant reciprocal")
     x, c, left = _operands(call)
     if not left:
         raise call.fail(

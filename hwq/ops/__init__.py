@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from hwq.ops.add import Add
 from hwq.ops.base import Channels, Kernel, Op, Rom, Sample, spread
+from hwq.ops.concat import Concat
 from hwq.ops.dense import Dense
+from hwq.ops.extremum import Extremum
 from hwq.ops.move import Reshape, Transpose
+from hwq.ops.mul import Mul
 from hwq.ops.scale import Scale
 from hwq.ops.select import TopK
 from hwq.ops.shift import Shift
 from hwq.ops.threshold import Threshold
 
 OPS: tuple[type[Op], ...] = (Dense, Shift, Threshold, Scale, Reshape, Transpose, TopK)
+PENDING_OPS: tuple[type[Op], ...] = (Add, Mul, Extremum, Concat)  # no kernel template yet
 
 __all__ = [
     "OPS",
+    "PENDING_OPS",
+    "Add",
     "Channels",
+    "Concat",
     "Dense",
+    "Extremum",
     "Kernel",
+    "Mul",
     "Op",
     "Reshape",
     "Rom",

@@ -22,11 +22,16 @@ Kernel = Callable[..., tuple[Codes, ...]]
 
 @dataclass(frozen=True)
 class Rom:
-    """A table of constants as hardware stores it: `words[depth][lanes]` of integer codes, all lanes read at once."""
+    """A table of constants as hardware stores it: `words[depth][lanes]` of integer codes.
+
+    Each cycle reads `rows` of its rows: all lanes at once, or (`whole_row` False) one lane after the other.
+    """
 
     role: str  # "weights", "bias", "thresholds", ...: unique within its op
     words: Codes
     type: FixedType
+    rows: int = 1
+    whole_row: bool = True
 
     @property
     def depth(self) -> int:
@@ -59,6 +64,10 @@ class Channels:
 
     def index(self, size: int) -> Codes:
         return (np.arange(size) // self.inner) % self.count
+
+    def rows(self, lanes: int) -> int:
+        """How many channels `lanes` consecutive elements (0: all of them) touch at most."""
+        return self.count if lanes == 0 else min(self.count, (lanes - 1) // self.inner + 1 + (self.inner > 1))
 
     def view(self, codes: Codes) -> Codes:
         """(batch, ...) codes as (batch, outer, count, inner)."""

@@ -1,4 +1,4 @@
-"""extremum: y = max or min of left * a + left_add and right * b + right_add, compared as integers on one grid."""
+"""extremum: y = max or min of left * a and right * b + add, compared as integers on one grid."""
 
 from __future__ import annotations
 
@@ -16,21 +16,20 @@ from hwq.ops.joint import column, expanded, factor_type, joint_loops, joint_shap
 
 @dataclass(frozen=True, eq=False)
 class Extremum(Op):
-    """Factors and offsets (C,) are integers, chosen by the output's channel; the result has the binary point `frac`."""
+    """`left`, `right` and `add` (C,) are integers, chosen by the output's channel; `frac` is the result's binary point."""
 
     kind = "extremum"
     largest: bool
     left: Codes
     right: Codes
-    left_add: Codes
-    right_add: Codes
+    add: Codes
     frac: int = 0
     channels: Channels = Channels()
     lanes: int = 0  # elements a cycle; 0: all
 
     def _ends(self, inputs: tuple[Edge, ...]) -> list[tuple[Codes, Codes]]:
         a, b = inputs
-        return [scaled_range(self.left, self.left_add, a), scaled_range(self.right, self.right_add, b)]
+        return [scaled_range(self.left, 0, a), scaled_range(self.right, self.add, b)]
 
     def infer(self, inputs: tuple[Edge, ...]) -> tuple[Edge, ...]:
         (a_lo, a_hi), (b_lo, b_hi) = self._ends(inputs)
@@ -54,17 +53,16 @@ class Extremum(Op):
         (y,) = self.infer(inputs)
         pick = np.maximum if self.largest else np.minimum
         everything = [v for ends in self._ends(inputs) for end in ends for v in end]
-        everything += [*self.left_add.tolist(), *self.right_add.tolist()]
-        bound = 2 * max(1, *(abs(int(v)) for v in everything))
-        rows = (self.left, self.right, self.left_add, self.right_add)
-        left, right, plus, and_plus = (as_codes(v, -bound, bound).reshape(1, 1, -1, 1) for v in rows)
+        bound = 4 * max(1, *(abs(int(v)) for v in [*everything, *self.add.tolist()]))
+        rows = (self.left, self.right, self.add)
+        left, right, add = (as_codes(v, -bound, bound).reshape(1, 1, -1, 1) for v in rows)
 
         def kernel(*codes: Codes) -> tuple[Codes, ...]:
             wide = [
                 self.channels.view(as_codes(expanded(c, e.shape, y.shape), -bound, bound))
                 for c, e in zip(codes, inputs, strict=True)
             ]
-            best = pick(wide[0] * left + plus, wide[1] * right + and_plus)
+            best = pick(wide[0] * left, wide[1] * right + add)
             return (as_codes(best.reshape(codes[0].shape[0], *y.shape), y.lo, y.hi),)
 
         return kernel
@@ -72,8 +70,7 @@ class Extremum(Op):
     def roms(self) -> tuple[Rom, ...]:
         if self.left.size == 1:
             return ()
-        named = ("left", self.left), ("right", self.right), ("left_add", self.left_add), ("right_add", self.right_add)
-        return tuple(column(role, codes) for role, codes in named)
+        return column("left", self.left), column("right", self.right), column("add", self.add)
 
     def macs(self, inputs: tuple[Edge, ...]) -> int:
         return joint_size(inputs) * sum(1 for m in (self.left, self.right) if not is_shift(m))
@@ -85,10 +82,10 @@ class Extremum(Op):
     def samples(cls) -> Iterator[Sample]:
         one, zero = np.asarray([1]), np.asarray([0])
         a, b = Edge.covering((1, 3, 4), -8, 7, 2), Edge.covering((1, 3, 4), 0, 15, 4)
-        yield Sample("same_grid", cls(True, one, one, zero, zero), (a, b))
-        yield Sample("aligned", cls(False, 4 * one, one, zero, zero, 4), (a, b))
-        rows = (np.asarray(v) for v in ([3, 1, 9], [5, 5, 2], [0, -7, 1], [11, 0, 0]))
-        yield Sample("channels", cls(True, *rows, channels=Channels(3, 4)), (a, b))
-        yield Sample("broadcast", cls(True, one, -one, zero, 3 * one), (a, Edge.covering((1, 1, 4), -2, 1)))
+        yield Sample("same_grid", cls(True, one, one, zero), (a, b))
+        yield Sample("aligned", cls(False, 4 * one, one, zero, 4), (a, b))
+        factors, offsets = (np.asarray([3, 1, 9]), np.asarray([5, 5, 2])), np.asarray([11, 0, -7])
+        yield Sample("channels", cls(True, *factors, offsets, channels=Channels(3, 4)), (a, b))
+        yield Sample("broadcast", cls(True, one, -one, 3 * one), (a, Edge.covering((1, 1, 4), -2, 1)))
         far = Edge.covering((1, 5), -(1 << 60), 1 << 60)
-        yield Sample("past_int64", cls(False, np.asarray([1 << 20]), 3 * one, zero, one), (far, far))
+        yield Sample("past_int64", cls(False, np.asarray([1 << 20]), 3 * one, one), (far, far))

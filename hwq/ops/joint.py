@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import product
 from math import prod
 
 import numpy as np
@@ -59,8 +58,3 @@ def scaled_range(mult: Codes, add: Codes | int, x: Edge) -> tuple[Codes, Codes]:
 def column(role: str, codes: Codes, frac: int = 0) -> Rom:
     """A ROM of one code per channel."""
     return Rom(role, codes.reshape(-1, 1), FixedType.covering(int(codes.min()), int(codes.max()), frac))
-
-
-def corners(*edges: Edge) -> list[tuple[int, ...]]:
-    """Every combination of the edges' range ends."""
-    return list(product(*((e.lo, e.hi) for e in edges)))

@@ -46,9 +46,10 @@ class Scale(Op):
         return kernel
 
     def roms(self) -> tuple[Rom, ...]:
+        rows = self.channels.rows(self.lanes)
         named = (("multipliers", self.mult), ("offsets", self.add))
         return tuple(
-            Rom(role, codes.reshape(-1, 1), FixedType.covering(int(codes.min()), int(codes.max())))
+            Rom(role, codes.reshape(-1, 1), FixedType.covering(int(codes.min()), int(codes.max())), rows)
             for role, codes in named
         )
 

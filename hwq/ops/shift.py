@@ -90,7 +90,8 @@ class Shift(Op):
         total = None if self.add is None else self.sum_edge(x).type
         mirrored = {Rounding.CEIL: "always", Rounding.AWAY: "positive"}.get(self.rounding, "")
         low_fits, high_fits = not low_acts or self.lo == y.type.lo, not high_acts or self.hi == y.type.hi
-        symmetric = self.lo == -y.type.hi and self.hi == y.type.hi and y.type.signed
+        # The vendors' symmetric saturation of a one-bit signed type gives -1, not 0.
+        symmetric = self.lo == -y.type.hi and self.hi == y.type.hi and y.type.signed and y.type.width > 1
         overflow = Overflow.WRAP
         if low_acts or high_acts:
             overflow = Overflow.SATURATE if low_fits and high_fits else Overflow.SATURATE_SYMMETRIC
@@ -135,7 +136,8 @@ class Shift(Op):
     def roms(self) -> tuple[Rom, ...]:
         if self.add is None or self.add.size == 1:
             return ()
-        return (Rom("offsets", self.add.reshape(-1, 1), FixedType.covering(int(self.add.min()), int(self.add.max()))),)
+        kind = FixedType.covering(int(self.add.min()), int(self.add.max()))
+        return (Rom("offsets", self.add.reshape(-1, 1), kind, self.channels.rows(self.lanes)),)
 
     def __str__(self) -> str:
         add = "" if self.add is None else f" add x{self.add.size}"

@@ -40,6 +40,11 @@ class Threshold(Op):
         return self.levels > PARALLEL_LIMIT
 
     @property
+    def rows(self) -> int:
+        """Channels whose parameters are read in one cycle."""
+        return self.channels.rows(self.lanes)
+
+    @property
     def steps(self) -> int:
         """Comparisons of the binary search."""
         return self.levels.bit_length()
@@ -97,16 +102,17 @@ class Threshold(Op):
         roms = []
         if self.levels:
             kind = FixedType.covering(int(self.thresholds.min()), int(self.thresholds.max()))
-            if not self.search:
-                roms.append(Rom("thresholds", self.thresholds, kind))
-            else:
-                roms.append(Rom("thresholds", self.thresholds.reshape(-1, 1), kind))
+            roms.append(Rom("thresholds", self.thresholds, kind, self.rows, not self.search))
         if len(set(self.base.tolist())) > 1:
             base = FixedType.covering(int(self.base.min()), int(self.base.max()))
-            roms.append(Rom("base", self.base.reshape(-1, 1), base))
+            roms.append(Rom("base", self.base.reshape(-1, 1), base, self.rows))
         if len(set(self.sign.tolist())) > 1:
-            roms.append(Rom("falling", (self.sign < 0).astype(np.int64).reshape(-1, 1), FixedType(False, 1)))
+            roms.append(Rom("falling", (self.sign < 0).astype(np.int64).reshape(-1, 1), FixedType(False, 1), self.rows))
         return tuple(roms)
+
+    def cycles(self, inputs: tuple[Edge, ...]) -> int:
+        """A search takes its comparisons in turn."""
+        return super().cycles(inputs) * (self.steps if self.search else 1)
 
     def __str__(self) -> str:
         how = "search" if self.search else "compare"

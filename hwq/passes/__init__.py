@@ -6,26 +6,27 @@ from collections.abc import Callable
 
 from hwq.errors import InternalError
 from hwq.ir import Graph
-from hwq.ops import OPS
+from hwq.ops import OPS, PENDING_OPS
 from hwq.passes.absorb import absorb
 from hwq.passes.fold import fold
 from hwq.passes.lowering import lower
 from hwq.passes.merge import merge
+from hwq.passes.narrow import narrow
 from hwq.passes.realise import realise
 from hwq.real import RealGraph
 
 
 def compile_graph(graph: RealGraph, reuse_of: Callable[[str], int]) -> Graph:
     """The hardware graph: scales moved (lower), quantizers made circuits (realise), offsets absorbed, layers folded."""
-    return legal(fold(reuse_of)(absorb(realise(lower(merge(graph))))))
+    return legal(fold(reuse_of)(absorb(realise(narrow(lower(merge(graph)))))))
 
 
 def legal(graph: Graph) -> Graph:
     """The graph itself, if only hardware ops are in it."""
     for node in graph.nodes:
-        if type(node.op) not in OPS:
+        if type(node.op) not in (*OPS, *PENDING_OPS):
             raise InternalError(f"'{node.op.kind}' is no hardware op", node=node.name)
     return graph
 
 
-__all__ = ["absorb", "compile_graph", "fold", "legal", "lower", "merge", "realise"]
+__all__ = ["absorb", "compile_graph", "fold", "legal", "lower", "merge", "narrow", "realise"]

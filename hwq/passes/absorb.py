@@ -39,11 +39,10 @@ def absorb(graph: Graph) -> Graph:
 def _offsets(node: Node, n_out: int) -> Codes | None:
     """One offset per output of the dense layer, or None where the node adds none or in another pattern."""
     op = node.op
-    if (isinstance(op, Shift) and op.add is not None) or (isinstance(op, Scale) and bool((op.mult == 1).all())):
-        offsets = op.add
-    else:
+    if not isinstance(op, Shift | Scale) or op.add is None:
         return None
-    assert isinstance(op, Shift | Scale)
+    if isinstance(op, Scale) and bool((op.mult != 1).any()):
+        return None
     if op.channels.inner != 1 or op.channels.count not in (1, n_out):
         return None
-    return np.ascontiguousarray(np.broadcast_to(offsets, (n_out,)))
+    return np.ascontiguousarray(np.broadcast_to(op.add, (n_out,)))

@@ -110,7 +110,7 @@ def proved(circuit: Op, rows: Rows, x: Edge) -> bool:
         flat = replace(circuit, channels=Channels(circuit.channels.count, 1))
     kernel = flat.prepare((probe,))
     dtype = code_dtype(x.lo, x.hi)
-    ends = np.asarray([[x.lo] * count, [x.hi] * count]).astype(dtype)
+    ends: Codes = np.asarray([[x.lo] * count, [x.hi] * count]).astype(dtype)
     points = np.concatenate([ends, rows.bounds.T, rows.bounds.T - 1]) if width else ends
     points = np.minimum(np.maximum(points, x.lo), x.hi).astype(dtype)
     wanted = np.empty(points.shape, dtype=np.int64)

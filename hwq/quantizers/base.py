@@ -252,6 +252,11 @@ class Quantizer:
     def _sample(self, x: Floats, seed: int) -> Floats:
         raise SpecError(f"{self.NAME} is not random: a seed has no use", remedy="call it without a seed")
 
+    @property
+    def _noisy(self) -> bool:
+        """Whether part of the activation passes unquantized, so that values lie on no grid."""
+        return bool(getattr(self, "qnoise_factor", 1.0) != 1)
+
     # -- shared -----------------------------------------------------------------------------------------------------
 
     def _quantize(self, x: Floats, fit: Fit | None) -> Floats:

@@ -66,7 +66,7 @@ class BitsQuantizer(Quantizer):
 
     @property
     def grid(self) -> Grid | None:
-        plain = not self._sign_only and not self.is_auto and _is_one(getattr(self, "alpha", None))
+        plain = not self._sign_only and not self.is_auto and not self._noisy and _is_one(getattr(self, "alpha", None))
         return (self.type, self.rounding, self.overflow) if plain else None
 
     def code_range(self) -> tuple[int, int]:
@@ -111,8 +111,7 @@ class BitsQuantizer(Quantizer):
         return np.asarray(np.where(step == 0, np.float32(0), np.sign(shifted) * magnitude), dtype=np.float32)
 
     def _quantize(self, x: Floats, fit: Fit | None) -> Floats:
-        exact = self.grid is not None and getattr(self, "qnoise_factor", 1.0) == 1
-        if not exact or self.type.width > 24 or abs(self.type.frac) > 120:
+        if self.grid is None or self.type.width > 24 or abs(self.type.frac) > 120:
             return super()._quantize(x, fit)
         lo, hi = self.code_range()  # all steps are exact in float32, and done in place: this path is the fast one
         y = np.atleast_1d(scaled(x, self.type.frac))

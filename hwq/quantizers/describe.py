@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -112,3 +113,15 @@ def curve(q: Quantizer, points: int = 2001) -> tuple[np.ndarray[Any, Any], np.nd
     if q.is_auto:
         return x, q(x[:, None])
     return x, q(x.reshape(-1, *[1] * np.ndim(q.scale))) if q.scale is not None else q(x)
+
+
+def markdown(quantizers: Iterable[Quantizer]) -> str:
+    """A table of quantizers, one row each, for the documentation."""
+    rows = ["| quantizer | values | codes | code word | type | vivado | catapult |", "|---|---|---|---|---|---|---|"]
+    for q in quantizers:
+        facts = describe(q)
+        low, high = facts["range"]
+        cells = [f"{low:.6g} .. {high:.6g}", str(facts["codes"]), facts["code_word"], f"`{facts['type']}`"]
+        spelled = [f"`{facts['hls'][target]}`" for target in ("vivado", "catapult")]
+        rows.append("| " + " | ".join([f"`{q}`", *cells, *spelled]) + " |")
+    return "\n".join(rows) + "\n"

@@ -68,7 +68,7 @@ class QuantizedLinear(Quantizer):
             if power is None:
                 return None
             shift = power
-        if self._sign_only:
+        if self._sign_only or self._noisy:
             return None
         base = self._data_type
         return FixedType(base.signed, base.width, base.frac - shift), self.rounding, self.overflow

@@ -96,7 +96,7 @@ class QuantizedRelu(Quantizer):
 
     @property
     def grid(self) -> Grid | None:
-        if self.use_sigmoid or self._bound is not None or self._slope not in (0, 1) or self._fine:
+        if self._noisy or self.use_sigmoid or self._bound is not None or self._slope not in (0, 1) or self._fine:
             return None
         return self.type, self.rounding, self.overflow
 

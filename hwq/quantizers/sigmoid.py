@@ -94,8 +94,10 @@ class QuantizedTanh(Quantizer):
 
     @property
     def grid(self) -> Grid | None:
-        """None for the real functions."""
-        return (self.type, self.rounding, self.overflow) if self.curve in smooth.SLOPES else None
+        """None for the real functions, and for the constant 0 of bits=1, symmetric, which no vendor mode gives."""
+        if self.curve not in smooth.SLOPES or (self.bits == 1 and self.symmetric):
+            return None
+        return self.type, self.rounding, self.overflow
 
     @property
     def affine(self) -> tuple[Fraction, Fraction]:

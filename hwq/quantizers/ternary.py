@@ -10,7 +10,7 @@ import numpy as np
 from hwq.errors import SpecError
 from hwq.fixed import FixedType, Overflow
 from hwq.quantizers import prng, smooth
-from hwq.quantizers.base import EPS, Codes, Doubles, Fit, Floats, Quantizer
+from hwq.quantizers.base import Codes, Doubles, Fit, Floats, Quantizer
 from hwq.quantizers.binary import largest, spread
 from hwq.quantizers.params import any_alpha, flag, number, optional, param, positive, whole
 from hwq.quantizers.scales import ScaleAxes, least_squares, power_of_two
@@ -172,6 +172,3 @@ class StochasticTernary(TernaryQuantizer):
     def _sample(self, x: Floats, seed: int) -> Floats:
         codes = self.sample_codes(x, seed)
         return self._values(codes, self._fit_for(x)).astype(np.float32)
-
-
-__all__ = ["DEFAULT_THRESHOLD", "EPS", "StochasticTernary", "Ternary", "TernaryQuantizer"]

@@ -32,6 +32,8 @@ class TypeStyle:
                 f"rounding '{rounding.value}' has no mode in {self.header}",
                 remedy="it is realised by negation or by thresholds in generated code",
             )
+        if overflow is Overflow.SATURATE_SYMMETRIC and ftype.signed and ftype.width <= 1:
+            raise UnsupportedError("symmetric saturation of a one-bit signed type", remedy="use a wider type")
         form = self.signed_modes if ftype.signed else self.unsigned_modes
         mode = Overflow.SATURATE if overflow is Overflow.SATURATE_SYMMETRIC and not ftype.signed else overflow
         return form.format(

@@ -1,4 +1,4 @@
-"""The two families of vendor types: AMD's `ap_fixed` (UG1399) and Siemens' `ac_fixed` (AC Datatypes reference manual)."""
+"""The two families of vendor types: AMD's `ap_fixed` (UG1399) and Siemens' `ac_fixed` (AC Datatypes manual)."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from hwq import real
 from hwq.ir import Graph
 from hwq.passes.lowering.elementwise import lower_affine, lower_clip
 from hwq.passes.lowering.grids import finished
+from hwq.passes.lowering.joins import lower_add, lower_concat, lower_extremum, lower_mul
 from hwq.passes.lowering.linear import lower_matmul
 from hwq.passes.lowering.moves import lower_reshape, lower_topk, lower_transpose
 from hwq.passes.lowering.quantizers import lower_quantize, lower_stairs
@@ -25,6 +26,10 @@ RULES: Mapping[type[real.RealOp], LoweringRule] = MappingProxyType(
         real.Reshape: lower_reshape,
         real.Transpose: lower_transpose,
         real.MatMul: lower_matmul,
+        real.Add: lower_add,
+        real.Mul: lower_mul,
+        real.Extremum: lower_extremum,
+        real.Concat: lower_concat,
         real.Quantize: lower_quantize,
         real.Stairs: lower_stairs,
         real.TopK: lower_topk,

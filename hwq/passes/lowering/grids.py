@@ -1,4 +1,4 @@
-"""Bringing codes to where a clamp, a comparison or an output can use them: one grid, whole offsets, no pending clamp."""
+"""Bringing codes to where a clamp, a comparison or an output can use them: one grid, whole offsets, no clamp left."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def finished(low: Lowering, node: real.RealNode, x: State) -> Coded:
 
 
 def settled(low: Lowering, node: real.RealNode, x: Coded) -> Coded:
-    """Without a pending clamp: dropped where the range never meets it, else an integer clamp on a grid that holds it."""
+    """Without a pending clamp: dropped where the range never meets it, else an integer clamp on a fitting grid."""
     of = x.of
     if of.lo is None and of.hi is None:
         return x

@@ -29,10 +29,10 @@ def lower_quantize(low: Lowering, node: real.RealNode, op: real.Quantize, x: Sta
     frac = _scale_frac(op.scale)
     shape = low.shape(x)
     after = np.asarray(op.after, dtype=object)
-    parts = np.broadcast_arrays(of.a, of.b, lo, hi, after)
+    parts = list(np.broadcast_arrays(of.a, of.b, lo, hi, after))
     if isinstance(x, Raw):
         parts, shape = [unmoved(p, x.moves, shape) for p in parts], x.shape
-    rows, channels = _rows(list(parts), shape)
+    rows, channels = _rows(parts, shape)
     step = Rounded(rows[0], rows[1], op.rounding, rows[2], rows[3])
     if op.lo is not None and op.hi is not None:
         kind = FixedType.covering(op.lo, op.hi, frac)

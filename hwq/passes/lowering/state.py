@@ -38,7 +38,8 @@ class Affine:
                 lo, hi = np.minimum(lo, hi), np.maximum(lo, hi)
             else:
                 lo, hi = hi, lo
-        return Affine(*(squeeze_uniform(np.asarray(v, dtype=object)) for v in (self.a * a, self.b * a + b)), lo, hi)
+        scale, offset = np.asarray(self.a * a, dtype=object), np.asarray(self.b * a + b, dtype=object)
+        return Affine(squeeze_uniform(scale), squeeze_uniform(offset), lo, hi)
 
     def clipped(self, lo: Rationals | None, hi: Rationals | None) -> Affine:
         def clip(bound: Rationals | None) -> Rationals | None:

@@ -1,0 +1,39 @@
+# Two commands do all the set-up: `make demo` runs the main job on the shipped example, `make test` runs the tests.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test slow lint bench clean
+
+demo: $(VENV)/.demo
+	$(BIN)/hwq export examples/rings.onnx --target vivado -o build/rings --force
+	$(BIN)/hwq verify build/rings --data examples/rings.npz
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest -n auto
+
+slow: $(VENV)/.test
+	$(BIN)/python -m pytest -n auto -m slow
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check hwq tests examples benchmarks
+	$(BIN)/ruff format --check hwq tests examples benchmarks
+	$(BIN)/mypy --strict hwq
+
+bench: $(VENV)/.test
+	$(BIN)/python benchmarks/spine.py
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(VENV)/.demo: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet -e '.[headers]'
+	touch $@
+
+$(VENV)/.test: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet -e '.[headers,plot,test]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build

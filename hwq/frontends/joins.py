@@ -1,0 +1,69 @@
+"""ONNX ops of any number of activations: Sum, Mean, Max, Min, as chains of joins of two."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from types import MappingProxyType
+
+import numpy as np
+
+from hwq import real
+from hwq.exact import scalar
+from hwq.frontends.call import Call, Rule, Signal, Value
+from hwq.frontends.folding import fold
+from hwq.frontends.standard import affine, joined
+
+
+def _parts(call: Call) -> tuple[list[Signal], list[int]]:
+    """The activations, and the positions of the constants."""
+    values = [call.value(i) for i in range(len(call.inputs))]
+    constants = [i for i, v in enumerate(values) if not isinstance(v, Signal)]
+    return [v for v in values if isinstance(v, Signal)], constants
+
+
+def total(call: Call) -> list[Value]:
+    """Sum: all inputs added."""
+    signals, constants = _parts(call)
+    if not signals:
+        return fold(call)
+    result = signals[0]
+    for other in signals[1:]:
+        result = joined(call, real.Add(), result, other)
+    for i in constants:
+        result = affine(call, result, scalar(1), call.exact(i, f"input {i}"))
+    return [result]
+
+
+def mean(call: Call) -> list[Value]:
+    """Mean: the sum divided by the number of inputs, exactly."""
+    (result,) = total(call)
+    if not isinstance(result, Signal):
+        return [result]
+    return [affine(call, result, scalar(Fraction(1, len(call.inputs))), scalar(0))]
+
+
+def _extremum(call: Call, largest: bool) -> list[Value]:
+    signals, constants = _parts(call)
+    if not signals:
+        return fold(call)
+    result = signals[0]
+    for other in signals[1:]:
+        result = joined(call, real.Extremum(largest), result, other)
+    for i in constants:
+        bound = call.exact(i, f"input {i}")
+        if np.broadcast_shapes(result.shape, bound.shape) != result.shape:
+            raise call.fail("an activation broadcast by a constant", "expand the activation before")
+        clip = real.Clip(bound, None) if largest else real.Clip(None, bound)
+        (result,) = call.emit(clip, [result], result.shape)
+    return [result]
+
+
+def maximum(call: Call) -> list[Value]:
+    return _extremum(call, True)
+
+
+def minimum(call: Call) -> list[Value]:
+    return _extremum(call, False)
+
+
+RULES: MappingProxyType[str, Rule] = MappingProxyType({"Sum": total, "Mean": mean, "Max": maximum, "Min": minimum})

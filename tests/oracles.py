@@ -1,0 +1,114 @@
+"""Naive references of the hardware ops: Python integers, one element at a time, written from each op's definition.
+
+`REFERENCES[kind](op, inputs, *arrays)` takes object arrays of one sample and returns one array per output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from math import ceil, floor
+from typing import Any
+
+import numpy as np
+
+from hwq.fixed import Rounding
+
+
+def rounded(value: Fraction, mode: Rounding) -> int:
+    """The definition of each rounding mode, by cases."""
+    low, high = floor(value), ceil(value)
+    toward_zero = low if value > 0 else high
+    away = high if value > 0 else low
+    if mode is Rounding.FLOOR:
+        return low
+    if mode is Rounding.CEIL:
+        return high
+    if mode is Rounding.TO_ZERO:
+        return toward_zero
+    if mode is Rounding.AWAY:
+        return away
+    if value - low != Fraction(1, 2):
+        return low if value - low < Fraction(1, 2) else high
+    even = low if low % 2 == 0 else high
+    return {
+        Rounding.HALF_EVEN: even,
+        Rounding.HALF_AWAY: away,
+        Rounding.HALF_TO_ZERO: toward_zero,
+        Rounding.HALF_UP: high,
+        Rounding.HALF_DOWN: low,
+    }[mode]
+
+
+def _channel(op: Any, i: int) -> int:
+    return (i // op.channels.inner) % op.channels.count
+
+
+def dense(op: Any, inputs: Any, x: Any) -> list[Any]:
+    rows = x.reshape(-1, op.weights.shape[0])
+    out = np.empty((rows.shape[0], op.weights.shape[1]), dtype=object)
+    for r in range(rows.shape[0]):
+        for n in range(op.weights.shape[1]):
+            bias = int(op.bias[n]) if op.bias is not None else 0
+            out[r, n] = bias + sum(int(op.weights[k, n]) * int(rows[r, k]) for k in range(rows.shape[1]))
+    return [out.reshape(*x.shape[:-1], op.weights.shape[1])]
+
+
+def shift(op: Any, inputs: Any, x: Any) -> list[Any]:
+    out = np.empty(x.size, dtype=object)
+    for i, v in enumerate(x.reshape(-1)):
+        add = 0 if op.add is None else int(op.add[_channel(op, i)])
+        value = rounded(Fraction(int(v) + add) / Fraction(2) ** op.drop, op.rounding)
+        out[i] = min(max(value, op.lo), op.hi)
+    return [out.reshape(x.shape)]
+
+
+def threshold(op: Any, inputs: Any, x: Any) -> list[Any]:
+    out = np.empty(x.size, dtype=object)
+    for i, v in enumerate(x.reshape(-1)):
+        c = _channel(op, i)
+        reached = sum(1 for t in op.thresholds[c] if int(v) >= int(t))
+        out[i] = int(op.base[c]) + int(op.sign[c]) * reached
+    return [out.reshape(x.shape)]
+
+
+def scale(op: Any, inputs: Any, x: Any) -> list[Any]:
+    flat = [int(v) * int(op.mult[_channel(op, i)]) + int(op.add[_channel(op, i)]) for i, v in enumerate(x.reshape(-1))]
+    return [np.asarray(flat, dtype=object).reshape(x.shape)]
+
+
+def reshape(op: Any, inputs: Any, x: Any) -> list[Any]:
+    return [x.reshape(op.shape)]
+
+
+def transpose(op: Any, inputs: Any, x: Any) -> list[Any]:
+    out = np.empty([x.shape[p] for p in op.perm], dtype=object)
+    for place in np.ndindex(*out.shape):
+        source = [0] * x.ndim
+        for axis, p in enumerate(op.perm):
+            source[p] = place[axis]
+        out[place] = x[tuple(source)]
+    return [out]
+
+
+def topk(op: Any, inputs: Any, x: Any) -> list[Any]:
+    moved = np.moveaxis(x, op.axis, -1)
+    values = np.empty((*moved.shape[:-1], op.k), dtype=object)
+    where = np.empty_like(values)
+    for place in np.ndindex(*moved.shape[:-1]):
+        row = [int(v) for v in moved[place]]
+        order = sorted(range(len(row)), key=lambda j: (-row[j] if op.largest else row[j], -j if op.last else j))
+        for k in range(op.k):
+            values[(*place, k)], where[(*place, k)] = row[order[k]], order[k]
+    return [np.moveaxis(values, -1, op.axis), np.moveaxis(where, -1, op.axis)]
+
+
+REFERENCES: dict[str, Callable[..., list[Any]]] = {
+    "dense": dense,
+    "shift": shift,
+    "threshold": threshold,
+    "scale": scale,
+    "reshape": reshape,
+    "transpose": transpose,
+    "topk": topk,
+}

@@ -1,0 +1,130 @@
+"""Every hardware op's samples through every oracle: naive reference = simulator = C++ with each vendor's real types.
+
+An op is covered by being in `hwq.ops.OPS` with samples of its own; nothing here knows an op by name.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hwq.codegen.render import Settings, render
+from hwq.exact import scalar
+from hwq.fixed import code_dtype
+from hwq.ir import Edge, Graph, InputPort, Node, OutputPort
+from hwq.ops import OPS, Op, Sample
+from hwq.simulate import Simulator
+from hwq.steps import TypedQuantizer
+from hwq.targets import TARGETS, get_target
+from hwq.toolchain import find_headers
+from hwq.verify import verify_codes
+from oracles import REFERENCES
+
+BATCH = 24
+SAMPLES = [(op, sample) for op in OPS for sample in op.samples()]
+
+
+def drawn_codes(edge: Edge, batch: int, seed: int) -> np.ndarray:
+    """All lowest, all highest, then even draws over the range; wide ranges by Python integers."""
+    rng = np.random.default_rng(seed)
+    span = edge.hi - edge.lo
+    shape = (batch, *edge.shape)
+    if code_dtype(edge.lo, edge.hi) is object:
+        parts = rng.integers(0, 1 << 62, (4, *shape)).astype(object)
+        codes = (parts[0] + (parts[1] << 62) + (parts[2] << 124) + (parts[3] << 186)) % (span + 1) + edge.lo
+    else:
+        codes = rng.integers(edge.lo, edge.hi, shape, endpoint=True)
+    codes[0], codes[1] = edge.lo, edge.hi
+    return codes
+
+
+def graph_of(samples: list[Sample]) -> Graph:
+    """One graph in which every sample is a node of its own, with its own ports."""
+    inputs, nodes, outputs, edges = [], [], [], {}
+    for i, sample in enumerate(samples):
+        names = []
+        for j, edge in enumerate(sample.inputs):
+            name = f"s{i}_x{j}"
+            edges[name] = edge
+            inputs.append(InputPort(name, name, name, TypedQuantizer(edge.type)))
+            names.append(name)
+        made = sample.op.infer(sample.inputs)
+        outs = tuple(f"s{i}_y{j}" for j in range(len(made)))
+        nodes.append(Node(f"{sample.op.kind} {sample.label}", sample.op, tuple(names), outs))
+        outputs += [OutputPort(name, name, scalar(1), scalar(0)) for name in outs]
+    return Graph("samples", tuple(inputs), tuple(outputs), (), edges).with_nodes(nodes)
+
+
+def test_every_op_has_samples_a_reference_and_a_kernel():
+    for op in OPS:
+        assert list(op.samples()), f"{op.kind} has no samples"
+        assert op.kind in REFERENCES, f"{op.kind} has no naive reference"
+
+
+@pytest.mark.parametrize(("op", "sample"), SAMPLES, ids=[f"{op.kind}-{s.label}" for op, s in SAMPLES])
+def test_simulator_equals_the_naive_reference(op: type[Op], sample: Sample):
+    outs = sample.op.infer(sample.inputs)
+    arrays = [drawn_codes(edge, BATCH, seed) for seed, edge in enumerate(sample.inputs)]
+    simulated = sample.op.prepare(sample.inputs)(*arrays)
+    for b in range(BATCH):
+        wanted = REFERENCES[op.kind](sample.op, sample.inputs, *(a[b].astype(object) for a in arrays))
+        for got, want, edge in zip(simulated, wanted, outs, strict=True):
+            assert got[b].shape == edge.shape
+            assert np.array_equal(got[b].astype(object), want)
+
+
+@pytest.mark.parametrize(("op", "sample"), SAMPLES, ids=[f"{op.kind}-{s.label}" for op, s in SAMPLES])
+def test_inferred_ranges_hold_every_code_and_fit_the_type(op: type[Op], sample: Sample):
+    outs = sample.op.infer(sample.inputs)
+    arrays = [drawn_codes(edge, 200, seed + 9) for seed, edge in enumerate(sample.inputs)]
+    for got, edge in zip(sample.op.prepare(sample.inputs)(*arrays), outs, strict=True):
+        assert edge.type.contains(edge.lo, edge.hi)
+        assert edge.lo <= got.min()
+        assert got.max() <= edge.hi
+
+
+@pytest.mark.parametrize("target", sorted(TARGETS))
+def test_cpp_equals_the_simulator_for_every_sample(target: str, tmp_path: Path):
+    if find_headers(get_target(target)) is None:
+        pytest.skip(f"no headers for {target}: pip install da4ml")
+    graph = graph_of([sample for _, sample in SAMPLES])
+    for path, text in render(graph, get_target(target), Settings("samples", "", 5.0, "test")).items():
+        file = tmp_path / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    codes = {p.edge: drawn_codes(graph.edges[p.edge], BATCH, i) for i, p in enumerate(graph.inputs)}
+    result = verify_codes(tmp_path, graph, get_target(target), "samples", codes)
+    assert result, str(result.first)
+    assert result.codes == BATCH * sum(graph.edges[p.edge].size for p in graph.outputs)
+
+
+def test_a_wrong_kernel_is_found_and_named(tmp_path: Path):
+    """The harness itself: one wrong comparison in generated code is blamed on its node."""
+    if find_headers(get_target("vivado")) is None:
+        pytest.skip("no headers: pip install da4ml")
+    graph = graph_of([sample for op, sample in SAMPLES if op.kind == "threshold" and sample.label == "sign"])
+    for path, text in render(graph, get_target("vivado"), Settings("samples", "", 5.0, "test")).items():
+        file = tmp_path / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text.replace("x[i] >= ", "x[i] > ") if path.endswith("layers.h") else text)
+    edge = graph.edges["s0_x0"]
+    codes = {"s0_x0": np.zeros((3, *edge.shape), dtype=np.int64)}
+    result = verify_codes(tmp_path, graph, get_target("vivado"), "samples", codes)
+    assert not result
+    assert result.mismatches == 3 * edge.size
+    assert result.first is not None
+    assert (result.first.node, result.first.sample, result.first.index) == ("threshold sign", 0, 0)
+    assert (result.first.expected, result.first.got) == (1, 0)
+
+
+def test_batches_of_any_size_give_the_same_codes():
+    graph = graph_of([sample for op, sample in SAMPLES if op.kind == "dense"])
+    simulator = Simulator(graph)
+    codes = {p.edge: drawn_codes(graph.edges[p.edge], 7, i) for i, p in enumerate(graph.inputs)}
+    whole = simulator.run(codes)
+    for i in range(7):
+        one = simulator.run({k: v[i : i + 1] for k, v in codes.items()})
+        for name, values in one.items():
+            assert np.array_equal(values[0], whole[name][i])
