@@ -211,9 +211,9 @@ def overflow_codes(codes: Codes, to: FixedType, overflow: Overflow) -> Codes:
         if to.width == 0:
             return codes * 0
         low = codes & ((1 << to.width) - 1)
-        return low - ((low > hi) * (1 << to.width)) if to.signed else low
+        return np.where(low > hi, low - (1 << to.width), low) if to.signed else low
     if overflow is Overflow.SATURATE_ZERO:
-        return codes * ((codes >= lo) & (codes <= hi))
+        return np.where((codes >= lo) & (codes <= hi), codes, 0)
     if overflow is Overflow.SATURATE_SYMMETRIC and to.signed:
         lo = -hi
     return np.minimum(np.maximum(codes, lo), hi)

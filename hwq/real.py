@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 
 from hwq.constants import Coded
 from hwq.exact import Rationals
 from hwq.fixed import Codes, FixedType, Overflow, Rounding
 from hwq.ir import Shape
+from hwq.selection import Selection
+from hwq.window import Reduction, Window
 
 
 class RealOp:
@@ -67,6 +70,31 @@ class MatMul(RealOp):
     """x W along the last axis; W (K, N)."""
 
     weights: Coded
+
+
+@dataclass(frozen=True, eq=False)
+class Conv(RealOp):
+    """ONNX Conv of x (N, C, ...) with weights (M, C / groups, ...); the padding is real zero. No bias."""
+
+    weights: Coded
+    window: Window  # over the spatial axes
+    groups: int
+
+
+@dataclass(frozen=True)
+class Pool(RealOp):
+    """Largest, least or sum of each window over all axes of x; what lies outside x does not take part."""
+
+    window: Window
+    how: Reduction
+
+
+@dataclass(frozen=True, eq=False)
+class Select(RealOp):
+    """Positions of each axis of x, or the fill where there is none."""
+
+    selection: Selection
+    fill: Fraction
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from hwq.errors import UnsupportedError
 from hwq.exact import Rationals, least_double
 from hwq.fixed import (
+    INT64_SAFE,
     Codes,
     FixedType,
     Overflow,
@@ -26,8 +27,10 @@ from hwq.fixed import (
     overflow_codes,
     round_ratio,
 )
+from hwq.points import least_integers
 
 MAX_LEVELS = 1 << 20  # levels of one table
+POINTS_AT_ONCE = 1 << 21  # step points computed together
 Floats = npt.NDArray[np.float64]
 
 
@@ -159,6 +162,36 @@ class Rounded(StepFunction):
         ]
 
     def _integer_bounds(self, first: Codes, last: Codes, lo: int, hi: int) -> Codes:
+        span = np.abs(last - first).astype(object)
+        width = int(span.max(initial=0))
+        codes = max((abs(int(v)) for v in (*first, *last)), default=0)
+        if width > MAX_LEVELS or max(abs(lo), abs(hi), codes) >= INT64_SAFE >> 2:
+            return self._wide_bounds(first, last, lo, hi)
+        table = np.empty((self.channels, width), dtype=np.int64)
+        some = max(1, POINTS_AT_ONCE // max(1, width))
+        for start in range(0, self.channels, some):
+            rows = slice(start, start + some)
+            part = Rounded(self.a[rows], self.b[rows], self.rounding, self.lo[rows], self.hi[rows])
+            table[rows] = part._narrow_bounds(first[rows], span[rows].astype(np.int64), width, hi)
+        return table
+
+    def _narrow_bounds(self, first: Codes, span: Codes, width: int, hi: int) -> Codes:
+        """The table in int64, for a few channels."""
+        rising = (self.a > 0).astype(bool)[:, None]
+        step, start = np.arange(width, dtype=np.int64)[None, :], first.astype(np.int64)[:, None]
+        exists = step < span[:, None]
+        twice, closed = boundary(np.where(rising, start + 1 + step, start - step), self.rounding)
+        moves = [s > 0 for s in span]
+        points = zip(self.a, self.b, twice[:, 0] if width else start[:, 0], moves, strict=True)
+        origin = [(Fraction(int(t), 2) - b) / a if m else Fraction(0) for a, b, t, m in points]
+        spacing = [1 / (2 * abs(a)) if s > 1 else Fraction(0) for a, s in zip(self.a, span, strict=True)]
+        multiples = np.abs(twice - twice[:, :1])
+        closed = np.where(rising, closed, ~closed)
+        table = least_integers(np.asarray(origin), np.asarray(spacing), multiples, closed, exists)
+        return np.where(exists, table, hi + 1)
+
+    def _wide_bounds(self, first: Codes, last: Codes, lo: int, hi: int) -> Codes:
+        """The same in Python integers, for accumulators past 60 bits."""
         num, den, closed, exists = self._levels(first, last)
         floor = num // den
         reached = np.where(closed, floor + (num % den != 0), floor + 1)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from hwq.codegen.roms import wrapped
 from hwq.errors import ToolError
 from hwq.names import comment
 
@@ -21,6 +22,11 @@ def data_folder(name: str) -> Path:
     raise ToolError(f"hwq's own folder '{name}' is missing", remedy="install hwq again")
 
 
+def _deeper(text: str) -> str:
+    """Code indented by one more level; pragmas stay at the margin."""
+    return "".join(line if line.startswith("#") else f"  {line}" for line in text.splitlines(keepends=True))
+
+
 @cache
 def environment() -> Environment:
     """The environment all text is rendered in; built once, never changed."""
@@ -33,5 +39,7 @@ def environment() -> Environment:
         autoescape=False,
     )
     env.filters["comment"] = comment
+    env.filters["wrapped"] = wrapped
+    env.filters["deeper"] = _deeper
     env.filters["zip"] = lambda left, right: list(zip(left, right, strict=True))
     return env

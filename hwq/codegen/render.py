@@ -8,6 +8,7 @@ from math import lcm, prod
 from typing import Any
 
 from hwq.codegen.environment import environment
+from hwq.codegen.layout import indented
 from hwq.codegen.roms import RomText, storage_hint, synthesis_type
 from hwq.exact import to_float, uniform
 from hwq.fixed import FixedType
@@ -180,7 +181,7 @@ def _layer(graph: Graph, node: Node, target: Target, arrays: Mapping[str, Array]
         "bound_type": _bound_type(node, x.edge),
     }
     text = environment().get_template(f"kernels/{node.op.kind}.h.j2").render(context)
-    lines = [line for line in text.splitlines() if line.strip()]
+    lines = indented(line for line in text.splitlines() if line.strip())
     return Layer(name, node, x, ys, roms, "\n".join(lines), str(node.op))
 
 

@@ -68,17 +68,22 @@ def native_integer(ftype: FixedType) -> str:
     return "unsigned long long"
 
 
-def _wrapped(literals: list[str]) -> Iterator[str]:
+def _wrapped(literals: list[str], end_mark: str = ",") -> Iterator[str]:
     """Rows of literals in braces, no line longer than LINE."""
     if not literals:
-        yield "  {},"
+        yield "  {}" + end_mark
         return
     widest = max(len(v) for v in literals) + 2
     per_line = max(1, (LINE - 6) // widest)
     pieces = [", ".join(literals[i : i + per_line]) for i in range(0, len(literals), per_line)]
     for i, piece in enumerate(pieces):
-        start, end = "  {" if i == 0 else "   ", "}," if i == len(pieces) - 1 else ","
+        start, end = "  {" if i == 0 else "   ", "}" + end_mark if i == len(pieces) - 1 else ","
         yield start + piece + end
+
+
+def wrapped(values: list[object], end_mark: str = ",") -> list[str]:
+    """Any values as the lines of a braced list."""
+    return list(_wrapped([str(v) for v in values], end_mark))
 
 
 def storage_hint(rom: Rom) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from math import prod
 from typing import Any
 
@@ -11,12 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from hwq.constants import Coded
-from hwq.errors import HwqError, ModelError, UnsupportedError
+from hwq.errors import HwqError, ModelError, UnsupportedError, printable
 from hwq.exact import Rationals, rationals
 from hwq.ir import Shape
 from hwq.real import RealNode, RealOp
 
-MAX_ELEMENTS = 1 << 28  # of one activation or folded constant
+MAX_ELEMENTS = 1 << 24  # of one activation or folded constant
+MAX_AXES = 16
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,11 @@ class Call:
         return ModelError(found, node=self.name, op=self.kind, remedy="check the file with onnx.checker")
 
     def given(self, index: int) -> bool:
+        """Whether the node has this input."""
         return index < len(self.inputs) and self.inputs[index] is not None
 
     def value(self, index: int) -> Value:
+        """An input that must be there."""
         if not self.given(index):
             raise self.broken(f"input {index} is missing")
         value = self.inputs[index]
@@ -67,6 +71,7 @@ class Call:
         return value
 
     def signal(self, index: int) -> Signal:
+        """An input that must be an activation."""
         value = self.value(index)
         if not isinstance(value, Signal):
             raise self.fail(
@@ -95,14 +100,22 @@ class Call:
         return rationals(array)
 
     def integer(self, index: int, what: str) -> int:
+        """A constant input that is one whole number."""
         array = self.array(index, what)
-        if array.size != 1 or float(array.reshape(-1)[0]) != int(array.reshape(-1)[0]):
+        if array.size != 1 or not np.isfinite(array).all() or array.reshape(-1)[0] != np.trunc(array.reshape(-1)[0]):
             raise self.fail(f"{what} is {array.reshape(-1)[:3].tolist()}", f"{what} has to be one integer")
         return int(array.reshape(-1)[0])
 
     def attribute(self, name: str, default: Any = None) -> Any:
+        """An attribute, of the default's type where a default is given; text as `str`."""
         value = self.attributes.get(name, default)
-        return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+        value = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+        for kind, accepted in ((str, str), (int, int), (float, (int, float))):
+            if isinstance(default, kind) and not isinstance(value, accepted):  # type: ignore[arg-type]
+                raise self.broken(f"attribute '{name}' is {printable(value)}")
+        if isinstance(default, float) and not np.isfinite(value):
+            raise self.fail(f"attribute '{name}' is {value}", "re-export the model")
+        return value
 
     def axes(self, index: int, rank: int) -> list[int] | None:
         """Axes given as an attribute (older opsets) or as an input, counted from the front."""
@@ -110,19 +123,26 @@ class Call:
         return None if raw is None else [self.axis(int(a), rank) for a in raw]
 
     def axis(self, axis: int, rank: int) -> int:
+        """An axis counted from the front."""
         if not -rank <= axis < rank:
             raise self.broken(f"axis {axis} of a tensor with {rank} axes")
         return axis % rank
 
+    def bound(self, *shapes: Shape) -> None:
+        """Refuse constants of absurd shape, and those that broadcast to one, before memory is taken."""
+        extents = [max(column) for column in zip_longest(*(reversed(s) for s in shapes), fillvalue=1)]
+        if prod(extents) > MAX_ELEMENTS or len(extents) > MAX_AXES or any(d < 0 for s in shapes for d in s):
+            raise self.broken(f"a constant of the absurd shape {extents[::-1]}")
+
     def emit(self, op: RealOp, inputs: Sequence[Signal], *shapes: Shape) -> list[Signal]:
         """Add a real op; one output signal per shape."""
         for shape in shapes:
-            if prod(shape) > MAX_ELEMENTS:
+            if not 0 < prod(shape) <= MAX_ELEMENTS or len(shape) > MAX_AXES:
                 raise ModelError(
-                    f"a tensor of shape {list(shape)}",
+                    f"a tensor of the absurd shape {list(shape)}",
                     node=self.name,
                     op=self.kind,
-                    remedy="hwq takes up to 2^28 elements",
+                    remedy=f"hwq takes 1 to {MAX_ELEMENTS} elements and up to {MAX_AXES} axes",
                 )
         outs = [Signal(self.fresh(self.name or self.kind), shape) for shape in shapes]
         self.shapes.update((s.edge, s.shape) for s in outs)

@@ -63,7 +63,10 @@ def fold(call: Call) -> list[Value]:
         raise call.fail("hwq does not fold this op on constants", "fold the constant part of the model before export")
     arrays = [None if v is None else v.values() if isinstance(v, Coded) else v for v in call.inputs]
     given = [a for a in arrays if a is not None and not isinstance(a, Signal)]
-    _bound_growth(call, given)
+    try:
+        _bound_growth(call, given)
+    except (ValueError, IndexError, OverflowError):
+        raise call.broken("constants that do not fit together") from None
     from onnx.reference import ReferenceEvaluator
 
     names = ["" if a is None else f"i{k}" for k, a in enumerate(arrays)]
@@ -79,14 +82,16 @@ def fold(call: Call) -> list[Value]:
 
 
 def _bound_growth(call: Call, given: list[Any]) -> None:
-    """Refuse Expand, Tile and Range of absurd size before memory is taken."""
-    size = max((a.size for a in given), default=0)
+    """Refuse results of absurd size, of Expand, Tile, Range and of broadcasting, before memory is taken."""
+    shapes = [a.shape for a in given]
     if call.kind == "Expand" and len(given) > 1:
-        size = max(size, int(np.prod(given[1].astype(object))) if given[1].size else 0)
+        shapes[1] = tuple(int(d) for d in given[1].reshape(-1))
     elif call.kind == "Tile" and len(given) > 1:
-        size *= int(np.prod(given[1].astype(object))) if given[1].size else 1
+        repeats = given[1].reshape(-1)
+        shapes = [tuple(int(d) * int(r) for d, r in zip(given[0].shape, repeats, strict=False))]
     elif call.kind == "Range" and len(given) == 3:
         start, limit, delta = (float(a.reshape(-1)[0]) for a in given)
-        size = int(min(abs((limit - start) / delta), 2.0**62)) if delta else MAX_ELEMENTS + 1
-    if size > MAX_ELEMENTS:
-        raise call.broken(f"a constant of {size} elements")
+        shapes = [(int(min(abs((limit - start) / delta), 2.0**62)) if delta else MAX_ELEMENTS + 1,)]
+    elif call.kind in ("Split", "Slice"):
+        shapes = shapes[:1]
+    call.bound(*shapes)

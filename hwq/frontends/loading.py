@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,24 @@ def load_model(source: Source) -> tuple[onnx.ModelProto, Path | None]:
         ) from None
     if not model.HasField("graph") or not model.graph.output or model.ir_version <= 0:
         raise ModelError(f"'{label}' holds no ONNX graph", remedy="export or download it again")
+    if any(isinstance(text, bytes) for text in _texts(model)):
+        raise ModelError(f"'{label}' holds names that are not UTF-8", remedy="export or download it again")
     return model, folder
+
+
+def _texts(model: onnx.ModelProto) -> Iterator[Any]:
+    """Every name in a model; the protobuf library hands out damaged text as bytes."""
+    graph = model.graph
+    yield graph.name
+    yield from (o.domain for o in model.opset_import)
+    for named in (graph.input, graph.output, graph.value_info, graph.initializer):
+        yield from (item.name for item in named)
+    yield from (e.value for tensor in graph.initializer for e in tensor.external_data)
+    for note in graph.quantization_annotation:
+        yield from (note.tensor_name, *(e.value for e in note.quant_parameter_tensor_names))
+    for node in graph.node:
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        yield from (attribute.name for attribute in node.attribute)
 
 
 def read_tensor(tensor: onnx.TensorProto, folder: Path | None) -> npt.NDArray[Any]:

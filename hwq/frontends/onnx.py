@@ -11,11 +11,12 @@ from typing import Any
 import onnx
 from onnx import helper
 
-from hwq.errors import HwqError, ModelError, SpecError, UnsupportedError
+from hwq.errors import HwqError, ModelError, SpecError, UnsupportedError, printable
 from hwq.fixed import FixedType
 from hwq.frontends import folding, joins, qdq, qonnx, qoperator, shapes, standard
 from hwq.frontends.call import MAX_ELEMENTS, Call, Rule, Signal, Value
 from hwq.frontends.loading import Source, element_types, load_model, read_tensor
+from hwq.frontends.order import in_order
 from hwq.ir import Shape
 from hwq.names import unique_namer
 from hwq.real import InputType, RealGraph, RealInput, RealNode
@@ -23,6 +24,7 @@ from hwq.real import InputType, RealGraph, RealInput, RealNode
 STANDARD: Mapping[str, Rule] = MappingProxyType(
     {**shapes.RULES, **standard.RULES, **joins.RULES, **qdq.RULES, **qoperator.RULES}
 )
+MAX_FOLDED = 1 << 26  # elements that folding may add to a model's constants, all nodes together
 QONNX_DOMAINS = frozenset({"onnx.brevitas", "qonnx.custom_op.general", "finn.custom_op.general"})
 RULES: Mapping[str, Mapping[str, Rule]] = MappingProxyType(
     {
@@ -87,6 +89,7 @@ class _Walk:
         self.nodes: list[RealNode] = []
         self.shapes: dict[str, Shape] = {}
         self.fresh = unique_namer()
+        self.folded = 0  # elements that folding has added to the model's constants
 
     def run(self) -> RealGraph:
         self._read_constants()
@@ -96,7 +99,7 @@ class _Walk:
             raise SpecError(
                 f"the model has no input '{unknown[0]}'", remedy="its inputs: " + ", ".join(i.name for i in inputs)
             )
-        for node in _in_order(self.graph.node, set(self.env)):
+        for node in in_order(self.graph.node, set(self.env)):
             self._visit(node)
         return RealGraph(self.graph.name or "model", inputs, self._outputs(), tuple(self.nodes), self.shapes)
 
@@ -110,9 +113,11 @@ class _Walk:
 
     def _read_inputs(self) -> tuple[RealInput, ...]:
         annotated = _annotated_types(self.graph)
-        inputs = []
+        inputs: list[RealInput] = []
         for info in self.graph.input:
             if info.name in self.env:
+                if any(i.name == info.name for i in inputs):
+                    raise ModelError(f"input '{info.name}' is defined twice", remedy="export the model again")
                 continue  # an initializer that older exporters list as an input too
             edge, shape = self.fresh(info.name), _input_shape(info)
             self.env[info.name] = Signal(edge, shape)
@@ -127,7 +132,20 @@ class _Walk:
     def _visit(self, node: onnx.NodeProto) -> None:
         clash = [o for o in node.output if o and o in self.env]
         if clash:
-            raise ModelError(f"writes '{clash[0]}', which is already defined", node=node.name, op=node.op_type)
+            raise ModelError(
+                f"writes '{clash[0]}', which is already defined",
+                node=node.name,
+                op=node.op_type,
+                remedy="export it again, with each tensor under a name of its own",
+            )
+        unmade = [i for i in node.input if i not in self.env]
+        if unmade:
+            raise UnsupportedError(
+                f"reads '{unmade[0]}', an output that hwq does not compute",
+                node=node.name,
+                op=node.op_type,
+                remedy="remove what depends on it",
+            )
         call = Call(
             name=node.name,
             kind=node.op_type,
@@ -142,6 +160,7 @@ class _Walk:
             fresh=self.fresh,
         )
         values = self._apply(call)
+        self._count(call, values)
         for name, value in zip(node.output, values, strict=False):
             if name:
                 self.env[name] = value
@@ -163,6 +182,17 @@ class _Walk:
             if error.node is None and error.op is None:
                 raise type(error)(error.found, node=call.name, op=call.kind, remedy=error.remedy) from None
             raise
+        except (ValueError, TypeError, IndexError, ArithmeticError, AttributeError) as error:
+            # Shapes, axes and attributes that no rule foresees: the file is to blame, not the reader of the message.
+            raise call.broken(f"cannot be read ({type(error).__name__}: {printable(error, 120)})") from error
+
+    def _count(self, call: Call, values: list[Value]) -> None:
+        """Keep what constants may grow to by folding, all nodes together, within bounds."""
+        constants = [v for v in values if not isinstance(v, Signal)]
+        given = sum(prod(v.shape) for v in call.inputs if v is not None and not isinstance(v, Signal))
+        self.folded += max(0, sum(prod(v.shape) for v in constants) - given)
+        if self.folded > MAX_FOLDED:
+            raise call.broken(f"constants that grow to {self.folded} elements")
 
     def _attribute(self, node: onnx.NodeProto, attribute: onnx.AttributeProto) -> Any:
         if attribute.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS):
@@ -176,6 +206,8 @@ class _Walk:
     def _outputs(self) -> dict[str, str]:
         outputs: dict[str, str] = {}
         for info in self.graph.output:
+            if info.name in outputs:
+                raise ModelError(f"output '{info.name}' is listed twice", remedy="export the model again")
             if info.name not in self.env:
                 raise ModelError(f"output '{info.name}' is never computed", remedy="check the file with onnx.checker")
             value = self.env[info.name]
@@ -202,7 +234,7 @@ def _input_shape(info: onnx.ValueInfoProto) -> Shape:
                 f"axis {axis} of input '{info.name}' has no fixed extent", remedy="only the batch axis may be symbolic"
             )
     if prod(dims) > MAX_ELEMENTS:
-        raise ModelError(f"input '{info.name}' has the absurd shape {dims}", remedy="hwq takes up to 2^28 elements")
+        raise ModelError(f"input '{info.name}' has the absurd shape {dims}", remedy=f"hwq takes up to {MAX_ELEMENTS} elements")
     return tuple(dims)
 
 
@@ -222,32 +254,3 @@ def _annotated_types(graph: onnx.GraphProto) -> dict[str, FixedType]:
                 ):
                     known[annotation.tensor_name] = FixedType(signed, int(digits))
     return known
-
-
-def _in_order(nodes: Any, known: set[str]) -> list[onnx.NodeProto]:
-    """Nodes so that each comes after what it reads; a cycle or a missing tensor is an error that names a node."""
-    waiting = list(nodes)
-    made = {o for n in waiting for o in n.output}
-    for node in waiting:
-        for name in node.input:
-            if name and name not in known and name not in made:
-                raise ModelError(f"reads '{name}', which nothing defines", node=node.name, op=node.op_type)
-    ordered: list[onnx.NodeProto] = []
-    ready = set(known)
-    while waiting:
-        later = []
-        for node in waiting:
-            if all(i in ready for i in node.input):
-                ordered.append(node)
-                ready.update(node.output)
-            else:
-                later.append(node)
-        if len(later) == len(waiting):
-            raise ModelError(
-                "the graph has a cycle through this node",
-                node=later[0].name,
-                op=later[0].op_type,
-                remedy="export it again",
-            )
-        waiting = later
-    return ordered

@@ -10,7 +10,7 @@ import numpy as np
 
 from hwq import real
 from hwq.constants import Coded
-from hwq.frontends.call import MAX_ELEMENTS, Array, Call, Rule, Signal, Value
+from hwq.frontends.call import MAX_AXES, MAX_ELEMENTS, Array, Call, Rule, Signal, Value
 from hwq.ir import Shape
 
 
@@ -25,6 +25,8 @@ def _moved(call: Call, value: Value, op: real.RealOp, shape: Shape, move: Callab
 
 
 def _reshaped(call: Call, value: Value, shape: Shape) -> list[Value]:
+    if len(shape) > MAX_AXES:
+        raise call.broken(f"a shape of {len(shape)} axes")
     if prod(shape) != prod(shape_of(value)):
         raise call.broken(f"cannot turn shape {list(shape_of(value))} into {list(shape)}")
     return _moved(call, value, real.Reshape(shape), shape, lambda a: a.reshape(shape))
@@ -99,8 +101,7 @@ def dropout(call: Call) -> list[Value]:
     if call.given(2) and bool(np.any(call.array(2, "training_mode"))):
         raise call.fail("Dropout in training mode", "export the model in evaluation mode")
     value = call.value(0)
-    mask = np.ones(shape_of(value), dtype=bool)
-    return [value, mask][: max(1, call.n_outputs)]
+    return [value] if call.n_outputs < 2 else [value, np.ones(shape_of(value), dtype=bool)]
 
 
 def shape(call: Call) -> list[Value]:
@@ -125,8 +126,7 @@ def constant(call: Call) -> list[Value]:
 
 def constant_of_shape(call: Call) -> list[Value]:
     dims = [int(d) for d in call.array(0, "the shape").reshape(-1)]
-    if any(d < 0 for d in dims) or prod(dims) > MAX_ELEMENTS:
-        raise call.broken(f"a constant of the absurd shape {dims}")
+    call.bound(tuple(dims))
     fill = call.attribute("value", np.zeros(1))
     return [np.full(dims, np.asarray(fill).reshape(-1)[0])]
 
@@ -138,6 +138,9 @@ def gather(call: Call) -> list[Value]:
     shape_ = shape_of(data)
     axis = call.axis(call.attribute("axis", 0), max(1, len(shape_)))
     index = index.astype(np.int64)
+    if not shape_:
+        raise call.broken("an element of a scalar")
+    call.bound((*shape_[:axis], *index.shape, *shape_[axis + 1 :]))
     if index.size and not (-shape_[axis] <= index.min() and index.max() < shape_[axis]):
         raise call.broken(f"index {index.reshape(-1)[:3].tolist()} along an axis of {shape_[axis]}")
     if isinstance(data, Coded):

@@ -35,6 +35,7 @@ def _arithmetic(call: Call, fold: Callable[[Array, Array], Array]) -> list[Value
     left, right = call.value(0), call.value(1)
     if isinstance(left, Signal) or isinstance(right, Signal):
         return None
+    call.bound(tuple(left.shape), tuple(right.shape))
     with np.errstate(all="ignore"):
         return [np.asarray(fold(call.array(0, "input 0"), call.array(1, "input 1")))]
 
@@ -211,6 +212,7 @@ def _matmul(call: Call, x: Signal, weights: Coded) -> Signal:
 def matmul(call: Call) -> list[Value]:
     left, right = call.value(0), call.value(1)
     if not isinstance(left, Signal) and not isinstance(right, Signal):
+        call.bound((*left.shape[:-1], *right.shape[-1:]))
         return [np.matmul(call.array(0, "input 0"), call.array(1, "input 1"))]
     if not isinstance(left, Signal):
         raise call.fail("constant weights stand left of the activation", "write it as X W with a transposed weight")

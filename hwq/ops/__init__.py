@@ -9,13 +9,14 @@ from hwq.ops.dense import Dense
 from hwq.ops.extremum import Extremum
 from hwq.ops.move import Reshape, Transpose
 from hwq.ops.mul import Mul
+from hwq.ops.multiply_shift import MultiplyShift
 from hwq.ops.scale import Scale
 from hwq.ops.select import TopK
 from hwq.ops.shift import Shift
 from hwq.ops.threshold import Threshold
 
 OPS: tuple[type[Op], ...] = (Dense, Shift, Threshold, Scale, Reshape, Transpose, TopK)
-PENDING_OPS: tuple[type[Op], ...] = (Add, Mul, Extremum, Concat)  # no kernel template yet
+PENDING_OPS: tuple[type[Op], ...] = (Add, Mul, Extremum, Concat, MultiplyShift)  # no kernel template yet
 
 __all__ = [
     "OPS",
@@ -27,6 +28,7 @@ __all__ = [
     "Extremum",
     "Kernel",
     "Mul",
+    "MultiplyShift",
     "Op",
     "Reshape",
     "Rom",

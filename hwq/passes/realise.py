@@ -1,6 +1,6 @@
 """realise: every exact step function becomes the cheapest circuit that is proved equal to it.
 
-In order: nothing (identity), a shift, a clamp, thresholds. The proof compares both sides of every step point over the
+In order: nothing (identity), a shift, then by cost thresholds or a product and a shift. The proof compares both sides of every step point over the
 whole reachable range of the accumulator; both functions are monotone, so equality there is equality everywhere.
 """
 
@@ -15,15 +15,18 @@ from hwq.errors import InternalError
 from hwq.exact import elementwise, uniform
 from hwq.fixed import Codes, Rounding, code_dtype, log2_exact
 from hwq.ir import Edge, Graph, Node
-from hwq.ops import Channels, Op, Shift, Threshold
+from hwq.ops import Channels, MultiplyShift, Op, Shift, Threshold
 from hwq.ops.requant import Requant
+from hwq.passes.costs import DEFAULT_COSTS, Costs
+from hwq.passes.requantizer import multiply_shift
 from hwq.steps import Rounded, Rows
 
 MAX_SHIFT = 512
+POINTS_AT_ONCE = 1 << 21  # step points proved together
 TRANSLATES = frozenset({Rounding.FLOOR, Rounding.CEIL, Rounding.HALF_UP, Rounding.HALF_DOWN})
 
 
-def realise(graph: Graph) -> Graph:
+def realise(graph: Graph, costs: Costs = DEFAULT_COSTS) -> Graph:
     """The graph with a circuit for every `Requant`; identities vanish."""
     nodes: list[Node] = []
     alias: dict[str, str] = {}
@@ -34,7 +37,7 @@ def realise(graph: Graph) -> Graph:
         (x,) = graph.ins(node)
         rows = node.op.step.integer_rows(x.lo, x.hi)
         rows = replace(rows, base=rows.base + node.op.offsets[:, 0])
-        circuit = cheapest(node.op, rows, x, node.name)
+        circuit = cheapest(node.op, rows, x, node.name, costs)
         if circuit is None:
             alias[node.outputs[0]] = node.inputs[0]
         else:
@@ -44,11 +47,11 @@ def realise(graph: Graph) -> Graph:
     return renamed.with_nodes([replace(n, op=swapped[n.outputs]) for n in renamed.nodes if n.outputs in swapped])
 
 
-def cheapest(requant: Requant, rows: Rows, x: Edge, name: str) -> Op | None:
+def cheapest(requant: Requant, rows: Rows, x: Edge, name: str, costs: Costs) -> Op | None:
     """The first circuit that passes the proof; None is the identity."""
     if _is_identity(rows, x):
         return None
-    for circuit in _candidates(requant, rows, x):
+    for circuit in _candidates(requant, rows, x, costs):
         if proved(circuit, rows, x):
             return circuit
     raise InternalError("no circuit equals the quantizer", node=name, op="requant")
@@ -62,12 +65,18 @@ def _is_identity(rows: Rows, x: Edge) -> bool:
     return same and bool((rows.base == x.lo).all()) and bool((rows.sign == 1).all())
 
 
-def _candidates(requant: Requant, rows: Rows, x: Edge) -> Iterator[Op]:
+def _candidates(requant: Requant, rows: Rows, x: Edge, costs: Costs) -> Iterator[Op]:
+    """A shift wherever one serves; else thresholds for few levels, the cheaper of thresholds and product for many."""
     if isinstance(requant.step, Rounded):
         shift = _as_shift(requant, requant.step)
         if shift is not None:
             yield shift
-    yield Threshold(rows.bounds, rows.base, rows.sign, requant.type, requant.channels)
+    thresholds = Threshold(rows.bounds, rows.base, rows.sign, requant.type, requant.channels)
+    if thresholds.levels > costs.compare_levels:
+        product = multiply_shift(requant, rows, x)
+        if product is not None and costs.of(product, x) < costs.of(thresholds, x):
+            yield product
+    yield thresholds
 
 
 def _as_shift(requant: Requant, step: Rounded) -> Shift | None:
@@ -104,17 +113,21 @@ def _as_shift(requant: Requant, step: Rounded) -> Shift | None:
 def proved(circuit: Op, rows: Rows, x: Edge) -> bool:
     """Whether the circuit has the rows' code at both sides of every step point and at both ends of the range."""
     count, width = rows.bounds.shape
-    probe = Edge((count,), x.type, x.lo, x.hi)
     flat = circuit
-    if isinstance(circuit, Shift | Threshold):
+    if isinstance(circuit, Shift | Threshold | MultiplyShift):
         flat = replace(circuit, channels=Channels(circuit.channels.count, 1))
-    kernel = flat.prepare((probe,))
+    kernel = flat.prepare((Edge((count,), x.type, x.lo, x.hi),))
     dtype = code_dtype(x.lo, x.hi)
-    ends: Codes = np.asarray([[x.lo] * count, [x.hi] * count]).astype(dtype)
-    points = np.concatenate([ends, rows.bounds.T, rows.bounds.T - 1]) if width else ends
-    points = np.minimum(np.maximum(points, x.lo), x.hi).astype(dtype)
-    wanted = np.empty(points.shape, dtype=np.int64)
-    for c in range(count):
-        reached = np.searchsorted(rows.bounds[c].astype(dtype), points[:, c], side="right")
-        wanted[:, c] = rows.base[c] + rows.sign[c] * reached
-    return bool((kernel(points)[0] == wanted).all())
+    ends = np.tile(np.asarray([x.lo, x.hi]).astype(dtype), (count, 1))
+    some = max(1, POINTS_AT_ONCE // count)
+    for start in range(-1, width, some):
+        steps = rows.bounds[:, max(0, start) : start + some].astype(dtype)
+        points = np.concatenate([ends, steps, steps - 1], axis=1)
+        points = np.minimum(np.maximum(points, x.lo), x.hi)
+        wanted = np.empty(points.shape, dtype=np.int64)
+        for c in range(count):
+            reached = np.searchsorted(rows.bounds[c].astype(dtype), points[c], side="right")
+            wanted[c] = rows.base[c] + rows.sign[c] * reached
+        if not bool((kernel(points.T)[0].T == wanted).all()):
+            return False
+    return True

@@ -1,0 +1,168 @@
+"""The scalar functions, one line each: a formula in well-conditioned form, its parameters, and where it rises.
+
+A formula is written once for all `Numbers`: it keeps its relative precision wherever float64 or mpmath keep theirs
+(no difference of nearly equal numbers), so that one bound on the error holds for every function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from types import MappingProxyType
+from typing import Any
+
+from hwq.functions.arithmetic import EXACT, Numbers
+
+Formula = Callable[..., Any]
+"""(numbers, x, *parameters) -> value."""
+Trend = Callable[..., int]
+"""(*parameters) -> +1 where the function never falls, -1 where it never rises, 0 where it does both."""
+
+
+@dataclass(frozen=True)
+class Function:
+    """One real function of one variable."""
+
+    name: str
+    formula: Formula
+    parameters: tuple[str, ...] = ()
+    trend: Trend = lambda *_: 0
+
+    def exact(self, x: Fraction, *parameters: Fraction) -> Fraction:
+        """The value where it is rational; raises `Irrational` or `Undefined`."""
+        return Fraction(self.formula(EXACT, x, *parameters))
+
+
+def _rising(*_: Fraction) -> int:
+    return 1
+
+
+def _falling(*_: Fraction) -> int:
+    return -1
+
+
+def _if_positive(*parameters: Fraction) -> int:
+    """Rises where all parameters are at least 0."""
+    return 1 if all(p >= 0 for p in parameters) else 0
+
+
+def _sigmoid(m: Numbers, x: Any) -> Any:
+    return 1 / (1 + m.exp(-x))
+
+
+def _softplus(m: Numbers, x: Any) -> Any:
+    return m.select(x > 0, lambda: x + m.log1p(m.exp(-x)), lambda: m.log1p(m.exp(x)))
+
+
+def _mish(m: Numbers, x: Any) -> Any:
+    def above() -> Any:
+        k = m.exp(-x)
+        return x * (1 + 2 * k) / (1 + 2 * k + 2 * k * k)
+
+    def below() -> Any:
+        k = m.exp(x)
+        return x * (k * (k + 2)) / (k * (k + 2) + 2)
+
+    return m.select(x > 0, above, below)
+
+
+def _gelu_tanh(m: Numbers, x: Any) -> Any:
+    """x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2, as x times a sigmoid."""
+
+    def away() -> Any:
+        cubic = x + m.const(Fraction(44715, 1000000)) * x * x * x
+        return x * _sigmoid(m, cubic * m.sqrt(8 / m.pi()))
+
+    return m.select(x == 0, lambda: x, away)
+
+
+def _leaky(m: Numbers, x: Any, slope: Any) -> Any:
+    return m.select(x < 0, lambda: x * slope, lambda: x)
+
+
+def _elu(m: Numbers, x: Any, alpha: Any) -> Any:
+    return m.select(x > 0, lambda: x, lambda: alpha * m.expm1(x))
+
+
+def _selu(m: Numbers, x: Any, alpha: Any, gamma: Any) -> Any:
+    return gamma * _elu(m, x, alpha)
+
+
+def _celu(m: Numbers, x: Any, alpha: Any) -> Any:
+    return m.select(x > 0, lambda: x, lambda: alpha * m.expm1(x / alpha))
+
+
+def _softsign(m: Numbers, x: Any) -> Any:
+    return m.select(x < 0, lambda: x / (1 - x), lambda: x / (1 + x))
+
+
+def _gate(m: Numbers, x: Any, slope: Any, offset: Any) -> Any:
+    """x clip(slope x + offset, 0, 1): HardSwish and its relatives."""
+    gate = slope * x + offset
+    return m.select(gate <= 0, lambda: x * 0, lambda: m.select(gate >= 1, lambda: x, lambda: x * gate))
+
+
+def _sign(m: Numbers, x: Any) -> Any:
+    return m.select(x > 0, lambda: x * 0 + 1, lambda: m.select(x < 0, lambda: x * 0 - 1, lambda: x * 0))
+
+
+def _shrink(m: Numbers, x: Any, lambd: Any, bias: Any) -> Any:
+    return m.select(x > lambd, lambda: x - bias, lambda: m.select(x < -lambd, lambda: x + bias, lambda: x * 0))
+
+
+def _odd_log(m: Numbers, x: Any, u: Any) -> Any:
+    """sign(x) ln(1 + u |x|) / ln(1 + u), the u-law."""
+    return m.select(x < 0, lambda: -m.log1p(-u * x), lambda: m.log1p(u * x)) / m.log1p(u)
+
+
+def _abs(m: Numbers, x: Any) -> Any:
+    return m.select(x < 0, lambda: -x, lambda: x)
+
+
+def _reciprocal(m: Numbers, x: Any) -> Any:
+    return 1 / x
+
+
+def _power_trend(p: Fraction) -> int:
+    return 1 if p > 0 and p.denominator == 1 and p.numerator % 2 == 1 else 0
+
+
+FUNCTIONS: Mapping[str, Function] = MappingProxyType(
+    {
+        f.name: f
+        for f in (
+            Function("Sigmoid", _sigmoid, (), _rising),
+            Function("Tanh", lambda m, x: m.tanh(x), (), _rising),
+            Function("Swish", lambda m, x, alpha: x / (1 + m.exp(-alpha * x)), ("alpha",)),
+            Function("HardSwish", _gate, ("slope", "offset")),
+            Function("Gelu", lambda m, x: x * m.normal(x)),
+            Function("GeluTanh", _gelu_tanh),
+            Function("Mish", _mish),
+            Function("Softplus", _softplus, (), _rising),
+            Function("Softsign", _softsign, (), _rising),
+            Function("Elu", _elu, ("alpha",), _if_positive),
+            Function("Selu", _selu, ("alpha", "gamma"), _if_positive),
+            Function("Celu", _celu, ("alpha",), _rising),
+            Function("LeakyRelu", _leaky, ("alpha",), _if_positive),
+            Function("PRelu", _leaky, ("slope",), _if_positive),
+            Function("ThresholdedRelu", lambda m, x, a: m.select(x > a, lambda: x, lambda: x * 0), ("alpha",), _if_positive),
+            Function("Shrink", _shrink, ("lambd", "bias")),
+            Function("Exp", lambda m, x: m.exp(x), (), _rising),
+            Function("Log", lambda m, x: m.log(x), (), _rising),
+            Function("Sqrt", lambda m, x: m.sqrt(x), (), _rising),
+            Function("Reciprocal", _reciprocal),
+            Function("Abs", _abs),
+            Function("Pow", lambda m, x, exponent: m.power(x, exponent), ("exponent",), _power_trend),
+            Function("Exponential", lambda m, x, base: m.power(base, x), ("base",), lambda b: 1 if b >= 1 else -1),
+            Function("Erf", lambda m, x: m.erf(x), (), _rising),
+            Function("Sin", lambda m, x: m.sin(x)),
+            Function("Cos", lambda m, x: m.cos(x)),
+            Function("Floor", lambda m, x: m.floor(x), (), _rising),
+            Function("Ceil", lambda m, x: m.ceil(x), (), _rising),
+            Function("Round", lambda m, x: m.nearest(x), (), _rising),
+            Function("Sign", _sign, (), _rising),
+            Function("ULaw", _odd_log, ("u",), _rising),
+        )
+    }
+)

@@ -1,0 +1,248 @@
+"""conv: y = sum over channels and kernel positions of x w, plus bias, in integers wide enough for every reachable sum."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from math import prod
+
+import numpy as np
+
+from hwq.fixed import Codes, FixedType
+from hwq.ir import Edge, Shape
+from hwq.ops.base import Kernel, Op, Rom, Sample, as_codes
+from hwq.ops.dense import FLOAT32_EXACT, FLOAT64_EXACT
+from hwq.window import Window, WindowAxis
+
+IM2COL_ELEMENTS = 1 << 25  # of the matrix of windows, in one piece
+
+
+@dataclass(frozen=True, eq=False)
+class Conv(Op):
+    """`weights` (M, C / groups, ...) and `bias` (M,) are codes; x is (N, C, ...); outside x stands the code `pad`.
+
+    `frac` is the weights' binary point; the bias has the accumulator's. Each cycle multiplies `pe` outputs by `simd`
+    taps; taps are counted over kernel positions, and in each over the channels of a group. `simd` divides their number;
+    `pe` divides the outputs of a group or is a multiple of them.
+    """
+
+    kind = "conv"
+    weights: Codes
+    window: Window
+    groups: int = 1
+    pad: int = 0
+    bias: Codes | None = None
+    frac: int = 0
+    pe: int = 0  # 0: all outputs at once
+    simd: int = 0  # 0: all taps at once
+
+    @property
+    def n_out(self) -> int:
+        return int(self.weights.shape[0])
+
+    @property
+    def channels(self) -> tuple[int, int]:
+        """(input, output) channels of one group."""
+        return int(self.weights.shape[1]), self.n_out // self.groups
+
+    @property
+    def taps(self) -> int:
+        """Products of one output element."""
+        return int(prod(self.weights.shape[1:]))
+
+    @property
+    def array(self) -> tuple[int, int]:
+        """(pe, simd) as numbers."""
+        return self.pe or self.n_out, self.simd or self.taps
+
+    @property
+    def folds(self) -> tuple[int, int]:
+        """(output folds, tap folds): the trip counts of the two loops."""
+        pe, simd = self.array
+        return self.n_out // pe, self.taps // simd
+
+    @property
+    def groups_at_once(self) -> int:
+        """Groups that the outputs of one cycle belong to."""
+        return max(1, self.array[0] // self.channels[1])
+
+    @property
+    def weight_type(self) -> FixedType:
+        return FixedType.covering(int(self.weights.min(initial=0)), int(self.weights.max(initial=0)), self.frac)
+
+    def tap_type(self, x: Edge) -> FixedType:
+        """What a window holds: x's type, wider where the padding's code does not fit it."""
+        if not self.window.padded or x.type.contains(self.pad, self.pad):
+            return x.type
+        return FixedType.covering(min(x.lo, self.pad), max(x.hi, self.pad), x.type.frac)
+
+    def _reach(self, x: Edge) -> tuple[int, int]:
+        """The codes that can meet a weight."""
+        if not self.window.padded:
+            return x.lo, x.hi
+        return min(x.lo, self.pad), max(x.hi, self.pad)
+
+    def _sums(self, x: Edge, *, partial: bool) -> tuple[int, int]:
+        """Least and greatest sum over all taps; with `partial`, over any subset of the terms."""
+        wide = self.weights.reshape(self.n_out, -1).astype(np.int64 if self._magnitude(x) < 1 << 62 else object)
+        up, down = np.maximum(wide, 0).sum(axis=1), np.minimum(wide, 0).sum(axis=1)
+        x_lo, x_hi = self._reach(x)
+        if partial:
+            x_lo, x_hi = min(x_lo, 0), max(x_hi, 0)
+        lo, hi = up * x_lo + down * x_hi, up * x_hi + down * x_lo
+        if self.bias is not None:
+            lo = lo + (np.minimum(self.bias, 0) if partial else self.bias)
+            hi = hi + (np.maximum(self.bias, 0) if partial else self.bias)
+        return int(lo.min()), int(hi.max())
+
+    def _magnitude(self, x: Edge) -> int:
+        """A bound on every partial sum's absolute value, in any order of addition."""
+        total = int(np.abs(self.weights).reshape(self.n_out, -1).sum(axis=1).max())
+        total *= max(1, *(abs(v) for v in self._reach(x)))
+        return total + (int(np.abs(self.bias).max()) if self.bias is not None else 0)
+
+    def accumulator(self, x: Edge) -> FixedType:
+        """The running sum: holds every partial sum, in any order."""
+        return FixedType.covering(*self._sums(x, partial=True), x.type.frac + self.frac)
+
+    def outputs(self, x: Edge) -> Shape:
+        """The spatial extents of y."""
+        return self.window.outputs(x.shape[2:])
+
+    def axes(self, x: Edge) -> list[WindowAxis]:
+        """The loops over the spatial axes."""
+        rank = self.window.rank
+        names = tuple("zyx"[3 - rank :]) if rank <= 3 else tuple(f"d{i}" for i in range(rank))
+        return self.window.loops(x.shape[2:], names)
+
+    def infer(self, inputs: tuple[Edge, ...]) -> tuple[Edge, ...]:
+        (x,) = inputs
+        lo, hi = self._sums(x, partial=False)
+        shape = (x.shape[0], self.n_out, *self.outputs(x))
+        return (Edge.covering(shape, lo, hi, x.type.frac + self.frac),)
+
+    def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
+        """Windows side by side in a matrix, samples along its last axis: copies and BLAS run over long rows."""
+        (x,) = inputs
+        (y,) = self.infer(inputs)
+        magnitude = self._magnitude(x)
+        dtype = np.float32 if magnitude < FLOAT32_EXACT else np.float64 if magnitude < FLOAT64_EXACT else object
+        outputs = self.outputs(x)
+        n_in, n_out = self.channels
+        matrix = self.weights.reshape(self.groups, n_out, -1).astype(dtype)
+        bias = None if self.bias is None else self.bias.reshape(-1, 1).astype(dtype)
+        piece = max(1, IM2COL_ELEMENTS // (self.groups * n_in * self.window.taps * prod(outputs)))
+        if self.groups > 1 and n_out == 1:
+            taps_of = self.weights.reshape(self.n_out, n_in, *self.window.kernel).astype(dtype)
+
+        def depthwise(padded: Codes) -> Codes:
+            """One output channel a group: products and sums of whole channels."""
+            acc = np.zeros((self.n_out, *outputs, padded.shape[-1]), dtype=dtype)
+            grouped = padded.reshape(self.groups, n_in, *padded.shape[1:])
+            for k in product(*map(range, self.window.kernel)):
+                part = _slices(self.window, grouped, outputs, k)
+                for c in range(n_in):
+                    acc += part[:, c] * taps_of[(slice(None), c, *k)].reshape(-1, *(1,) * (len(outputs) + 1))
+            return acc
+
+        def product_of_matrices(padded: Codes) -> Codes:
+            batch = padded.shape[-1]
+            grouped = padded.reshape(self.groups, n_in, *padded.shape[1:])
+            if self.window.taps == 1:
+                columns = _slices(self.window, grouped, outputs, (0,) * len(outputs))
+            else:
+                columns = np.empty((self.groups, n_in, *self.window.kernel, *outputs, batch), dtype=dtype)
+                for k in product(*map(range, self.window.kernel)):
+                    columns[(slice(None), slice(None), *k)] = _slices(self.window, grouped, outputs, k)
+            flat = columns.reshape(self.groups, n_in * self.window.taps, -1)
+            return np.asarray(np.matmul(matrix, flat).reshape(self.n_out, *outputs, batch))
+
+        multiply = depthwise if self.groups > 1 and n_out == 1 else product_of_matrices
+
+        def convolve(codes: Codes) -> Codes:
+            images = codes.reshape(-1, *x.shape[1:])
+            padded = _padded(np.moveaxis(images, 0, -1), self.window, self.pad, dtype)
+            acc = multiply(padded)
+            if bias is not None:
+                acc += bias.reshape(-1, *(1,) * (acc.ndim - 1))
+            return np.moveaxis(as_codes(acc, y.lo, y.hi), -1, 0)
+
+        def kernel(codes: Codes) -> tuple[Codes, ...]:
+            batch = codes.shape[0]
+            parts = [convolve(codes[i : i + piece]) for i in range(0, batch, piece)]
+            whole = parts[0] if len(parts) == 1 else np.concatenate(parts)
+            return (whole.reshape(batch, *y.shape),)
+
+        return kernel
+
+    def roms(self) -> tuple[Rom, ...]:
+        (pe, simd), (out_folds, tap_folds) = self.array, self.folds
+        ordered = np.moveaxis(self.weights, 1, -1).reshape(out_folds, pe, tap_folds, simd)
+        words = ordered.transpose(0, 2, 1, 3).reshape(out_folds * tap_folds, pe * simd)
+        roms = [Rom("weights", words, self.weight_type)]
+        if self.bias is not None:
+            kind = FixedType.covering(int(self.bias.min()), int(self.bias.max()))
+            roms.append(Rom("bias", self.bias.reshape(out_folds, pe), kind))
+        return tuple(roms)
+
+    def macs(self, inputs: tuple[Edge, ...]) -> int:
+        return inputs[0].shape[0] * prod(self.outputs(inputs[0])) * self.n_out * self.taps
+
+    def lanes_in_out(self, inputs: tuple[Edge, ...]) -> tuple[int, int]:
+        pe, simd = self.array
+        return simd * self.groups_at_once, pe
+
+    def cycles(self, inputs: tuple[Edge, ...]) -> int:
+        return self.folds[0] * self.folds[1] * inputs[0].shape[0] * prod(self.outputs(inputs[0]))
+
+    def __str__(self) -> str:
+        pe, simd = self.array
+        bias = "" if self.bias is None else " bias"
+        group = f" groups {self.groups}" if self.groups > 1 else ""
+        size = "x".join(map(str, self.weights.shape))
+        return f"conv[{size}{group} w {self.weight_type}{bias} pe {pe} simd {simd}]"
+
+    @classmethod
+    def samples(cls) -> Iterator[Sample]:
+        rng = np.random.default_rng(5)
+
+        def weights(*shape: int) -> Codes:
+            return rng.integers(-7, 8, shape)
+
+        def square(k: int, s: int = 1, d: int = 1, before: int = 0, after: int = 0) -> Window:
+            return Window((k, k), (s, s), (d, d), (before, before), (after, after))
+
+        x = Edge.covering((1, 4, 5, 6), -8, 7, 3)
+        yield Sample("plain", cls(weights(3, 4, 3, 3), square(3), frac=2), (x,))
+        yield Sample("padded", cls(weights(3, 4, 3, 3), square(3, 2, 1, 1, 1), pad=-3), (x,))
+        yield Sample("pad_outside_type", cls(weights(2, 4, 2, 2), square(2, 1, 1, 1, 0), pad=25), (x,))
+        yield Sample("folded", cls(weights(6, 4, 2, 2), square(2), bias=rng.integers(-50, 50, 6), pe=2, simd=8), (x,))
+        yield Sample("dilated", cls(weights(2, 4, 2, 2), square(2, 1, 3), pe=1, simd=4), (x,))
+        yield Sample("depthwise", cls(weights(4, 1, 3, 3), square(3, 1, 1, 1, 1), 4, pe=2, simd=3), (x,))
+        yield Sample("depthwise_multiplier", cls(weights(8, 1, 3, 3), square(3), 4, pe=4, simd=9), (x,))
+        yield Sample("groups", cls(weights(6, 2, 2, 2), square(2), 2, pe=1, simd=2), (x,))
+        line = Window((3,), (2,), (1,), (2,), (0,))
+        yield Sample("line", cls(weights(5, 2, 3), line, pe=5, simd=2), (Edge.covering((1, 2, 9), 0, 15),))
+        flat = Window((1, 1), (1, 1), (1, 1), (0, 0), (0, 0))
+        yield Sample("point", cls(weights(3, 4, 1, 1), flat, simd=2), (x,))
+        wide = rng.integers(-(1 << 30), 1 << 30, (2, 4, 2, 2))
+        far = Edge.covering((1, 4, 3, 3), -(1 << 40), 1 << 40)
+        yield Sample("past_int64", cls(wide, square(2, 1, 1, 1, 1), pad=5), (far,))
+
+
+def _padded(data: Codes, window: Window, pad: int, dtype: type) -> Codes:
+    """(C, ..., batch) data in the working dtype, with the padding's code around the spatial axes."""
+    if not window.padded:
+        return np.ascontiguousarray(data, dtype=dtype)
+    extents = data.shape[1:-1]
+    full = [n + b + a for n, b, a in zip(extents, window.before, window.after, strict=True)]
+    out = np.full((data.shape[0], *full, data.shape[-1]), pad, dtype=dtype)
+    inner = tuple(slice(b, b + n) for n, b in zip(extents, window.before, strict=True))
+    out[(slice(None), *inner)] = data
+    return out
+
+
+def _slices(window: Window, grouped: Codes, outputs: Shape, k: Shape) -> Codes:
+    """What kernel position k reads of (groups, C, ..., batch) data."""
+    return np.moveaxis(window.slices(np.moveaxis(grouped, -1, 0), outputs, k), 0, -1)

@@ -1,0 +1,98 @@
+"""multiply_shift: y = clamp((x * mult + add) >> drop) per channel, the requantizer of any real scale."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from hwq.fixed import Codes, FixedType, Rounding
+from hwq.ir import Edge
+from hwq.ops.base import Channels, Kernel, Op, Rom, Sample, as_codes
+from hwq.ops.joint import column, factor_type, scaled_range
+from hwq.ops.shift import Circuit, Shift
+
+
+@dataclass(frozen=True, eq=False)
+class MultiplyShift(Op):
+    """`mult` and `add` (C,) are integers, one `drop` and one clamp `lo..hi` serve all channels; `>>` floors."""
+
+    kind = "multiply_shift"
+    mult: Codes
+    add: Codes
+    drop: int
+    lo: int
+    hi: int
+    type: FixedType
+    channels: Channels = Channels()
+    lanes: int = 0  # elements a cycle; 0: all
+
+    def sum_edge(self, x: Edge) -> Edge:
+        """x * mult + add, in full, at the binary point that makes the dropped bits a fraction of the output's step."""
+        lo, hi = scaled_range(self.mult, self.add.astype(object), x)
+        return Edge.covering(x.shape, int(lo.min()), int(hi.max()), self.type.frac + self.drop)
+
+    def mult_type(self, x: Edge) -> FixedType:
+        """The type of the factors: they take x's binary point to the sum's."""
+        return factor_type(self.mult, x, self.type.frac + self.drop)
+
+    def tail(self, x: Edge) -> Shift:
+        """What follows the sum."""
+        return Shift(self.drop, Rounding.FLOOR, self.lo, self.hi, type=self.type)
+
+    def circuit(self, x: Edge, y: Edge) -> Circuit:
+        """How a kernel drops the bits and clamps."""
+        return self.tail(x).circuit(self.sum_edge(x), y)
+
+    def infer(self, inputs: tuple[Edge, ...]) -> tuple[Edge, ...]:
+        (x,) = inputs
+        return self.tail(x).infer((self.sum_edge(x),))
+
+    def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
+        (x,) = inputs
+        (y,), total = self.infer(inputs), self.sum_edge(x)
+        widest = max(abs(int(m)) for m in self.mult) * max(abs(x.lo), abs(x.hi))
+        bound = 2 * max(widest, abs(total.lo), abs(total.hi), *(abs(int(r)) for r in self.add))
+        mult, add = (as_codes(v, -bound, bound).reshape(1, 1, -1, 1) for v in (self.mult, self.add))
+
+        def kernel(codes: Codes) -> tuple[Codes, ...]:
+            acc = self.channels.view(as_codes(codes, -bound, bound)) * mult
+            acc += add
+            acc >>= self.drop
+            clamped = np.minimum(np.maximum(acc, self.lo), self.hi)
+            return (as_codes(clamped.reshape(codes.shape), y.lo, y.hi),)
+
+        return kernel
+
+    def roms(self) -> tuple[Rom, ...]:
+        if self.mult.size == 1:
+            return ()
+        return column("multipliers", self.mult), column("offsets", self.add)
+
+    def macs(self, inputs: tuple[Edge, ...]) -> int:
+        return inputs[0].size
+
+    @property
+    def mult_bits(self) -> int:
+        """Width of the widest factor, its sign included where there is one."""
+        return FixedType.covering(int(self.mult.min()), int(self.mult.max())).width
+
+    def __str__(self) -> str:
+        return f"multiply_shift[x{self.mult.size} m {self.mult_bits} bits >>{self.drop} clamp {self.lo}..{self.hi}]"
+
+    @classmethod
+    def samples(cls) -> Iterator[Sample]:
+        x = Edge.covering((1, 60), -5000, 4999, 3)
+        one, some = np.asarray([77]), np.asarray([77, -19, 0, 1])
+        adds = np.asarray([1000, -3, 70000, 12])
+        signed, unsigned = FixedType(True, 8, 2), FixedType(False, 8)
+        yield Sample("uniform", cls(one, one, 12, -128, 127, signed), (x,))
+        yield Sample("channels", cls(some, adds, 11, -128, 127, signed, Channels(4, 3)), (x,))
+        yield Sample("unsigned", cls(some, adds, 11, 0, 255, unsigned, Channels(4, 1)), (x,))
+        yield Sample("odd_clamp", cls(one, -one, 11, -100, 90, signed), (x,))
+        yield Sample("no_drop", cls(one, one, 0, -(1 << 19), 1 << 18, FixedType(True, 20, 5)), (x,))
+        yield Sample("never_clamps", cls(one, 1000 * one, 14, -100, 100, FixedType(True, 8, -3)), (x,))
+        far = Edge.covering((1, 6), -(1 << 50), 1 << 50)
+        wide = np.asarray([(1 << 24) - 1, -(1 << 23)]), np.asarray([1 << 60, -(1 << 70)], dtype=object)
+        yield Sample("past_int64", cls(*wide, 66, -128, 127, FixedType(True, 8), Channels(2, 3)), (far,))

@@ -1,0 +1,106 @@
+"""Lowering of convolutions: scales per tensor and per output channel pass through, offsets add a constant per channel."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from hwq import real
+from hwq.errors import UnsupportedError
+from hwq.exact import Rationals, common_step, narrowed, scalar, squeeze_uniform, uniform
+from hwq.fixed import Codes
+from hwq.ops import Conv
+from hwq.passes.lowering.grids import on_one_grid, settled
+from hwq.passes.lowering.linear import MAX_FACTOR_BITS, along_outputs, multiplied, weight_frac
+from hwq.passes.lowering.state import Affine, Coded, Lowering, State, coded
+
+
+def lower_conv(low: Lowering, node: real.RealNode, op: real.Conv, x: State) -> list[State]:
+    """sum w (a c + b) = a sum w c + b sum w: padding is the code of real 0, so that the last sum is over all taps."""
+    x = _by_channel(low, node, settled(low, node, coded(x, node)), op)
+    weights, scale = op.weights.integers("weights")
+    row, weights = _output_scale(scale, weights)
+    shape = low.edges[x.edge].shape
+    a, b = (_channels(v, shape[1]) for v in (x.of.a, x.of.b))
+    offset = _constant_part(b, weights, op.groups) * row
+    a_row, weights = _into_weights(a, weights, op.groups)
+    pad = 0 if not op.window.padded else int(-(b[0] / a[0])) if a[0] else 0
+    conv = Conv(weights, op.window, op.groups, pad, frac=weight_frac(row))
+    (edge,) = low.emit(node, conv, x.edge)
+    low.accumulators.add(edge)
+    column = (1, -1) + (1,) * op.window.rank
+
+    def per_channel(values: Rationals) -> Rationals:
+        return squeeze_uniform(np.asarray(values, dtype=object).reshape(column if values.size > 1 else (1,)))
+
+    return [Coded(edge, Affine(per_channel(a_row * row), per_channel(offset)))]
+
+
+def _by_channel(low: Lowering, node: real.RealNode, x: Coded, op: real.Conv) -> Coded:
+    """Codes whose scale varies by channel at most, and that have one code for real 0 where it is needed."""
+    rank = op.window.rank + 2
+    fits = all(
+        v.size == 1 or narrowed(v.reshape((1,) * (rank - v.ndim) + v.shape)).shape[2:] == (1,) * (rank - 2)
+        for v in (x.of.a, x.of.b)
+    ) and all(v.size == 1 or v.reshape((1,) * (rank - v.ndim) + v.shape).shape[0] == 1 for v in (x.of.a, x.of.b))
+    if fits and op.window.padded:
+        fits = _zero_code(x) is not None
+    return x if fits else on_one_grid(low, node, x, [])
+
+
+def _zero_code(x: Coded) -> int | None:
+    """The code of real 0, where all channels share it and it is an integer."""
+    if any(v == 0 for v in x.of.a.reshape(-1)):
+        return None
+    zero = uniform(np.asarray(-x.of.b / x.of.a, dtype=object))
+    return int(zero) if zero is not None and zero.denominator == 1 else None
+
+
+def _channels(values: Rationals, count: int) -> Rationals:
+    """A (C,) view of a parameter that varies by channel at most."""
+    if values.size == 1:
+        return np.asarray(np.broadcast_to(values.reshape(1), (count,)), dtype=object)
+    flat = narrowed(values).reshape(-1)
+    return np.asarray(np.broadcast_to(flat, (count,)), dtype=object)
+
+
+def _output_scale(scale: Rationals, weights: Codes) -> tuple[Rationals, Codes]:
+    """Weight scales as one row per output channel; what varies inside a kernel moves into the weights."""
+    m = weights.shape[0]
+    if scale.size == 1:
+        return scale.reshape(1), weights
+    full = narrowed(scale.reshape((1,) * (weights.ndim - scale.ndim) + scale.shape))
+    if all(extent == 1 for extent in full.shape[1:]):
+        return full.reshape(-1), weights
+    spread = np.broadcast_to(full, weights.shape).reshape(m, -1).T
+    row, matrix = along_outputs(np.asarray(spread, dtype=object), weights.reshape(m, -1).T)
+    return row, np.ascontiguousarray(matrix.T).reshape(weights.shape)
+
+
+def _into_weights(a: Rationals, weights: Codes, groups: int) -> tuple[Rationals, Codes]:
+    """A scale per input channel: one step per group stays outside, integer multiples of it move into the weights."""
+    one = uniform(a)
+    if one is not None:
+        return scalar(one), weights
+    m, n_in = weights.shape[:2]
+    by_group = a.reshape(groups, n_in)
+    steps = [common_step(group) for group in by_group]
+    factors = np.asarray([[int(v / s) for v in g] for g, s in zip(by_group, steps, strict=True)], dtype=object)
+    if max(abs(int(f)) for f in factors.reshape(-1)).bit_length() > MAX_FACTOR_BITS:
+        raise UnsupportedError(
+            "the activation's scale varies by channel by no common step", remedy="use one scale per tensor here"
+        )
+    rows = np.repeat(factors, m // groups, axis=0).reshape(m, n_in, *(1,) * (weights.ndim - 2))
+    return np.repeat(np.asarray(steps, dtype=object), m // groups), multiplied(weights, rows)
+
+
+def _constant_part(b: Rationals, weights: Codes, groups: int) -> Rationals:
+    """What the activation's offset adds to each sum, in weight steps: (1,) or (M,)."""
+    if all(v == 0 for v in b):
+        return scalar(0)
+    m, n_in = weights.shape[:2]
+    sums: Any = weights.reshape(m, n_in, -1).sum(axis=2, dtype=np.int64).astype(object)
+    rows = np.repeat(b.reshape(groups, n_in), m // groups, axis=0)
+    return np.asarray((sums * rows).sum(axis=1) + Fraction(0), dtype=object)
