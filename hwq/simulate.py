@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from hwq.fixed import Codes
 from hwq.ir import Edge, Graph, OutputPort
 from hwq.ops.base import Kernel
 
-BATCH_ELEMENTS = 1 << 24  # codes held at once on one edge; larger batches go through in pieces
+PIECE = 1 << 17  # codes of the widest edge that go through at once: what fits the cache
 
 
 class Simulator:
@@ -27,18 +27,24 @@ class Simulator:
 
     def quantized(self, x: Any) -> dict[str, Codes]:
         """Codes of every input port from real model inputs: an array, or a dict by ONNX input name."""
+        return self._quantize(self.values(x))
+
+    def values(self, x: Any) -> dict[str, npt.NDArray[np.float64]]:
+        """Model inputs as float64 batches by port edge: shapes checked, NaN refused."""
         by_source = self._by_source(x)
-        codes = {}
-        for port in self.graph.inputs:
-            edge = self.graph.edges[port.edge]
-            values = _batched(by_source[port.source], edge.shape, port.source)
-            if np.isnan(values).any():
-                raise SpecError(f"input '{port.source}' holds NaN", remedy="clean the data")
-            codes[port.edge] = port.quantizer(values)
-        sizes = {c.shape[0] for c in codes.values()}
+        values = {
+            p.edge: _batched(by_source[p.source], self.graph.edges[p.edge].shape, p.source) for p in self.graph.inputs
+        }
+        sizes = {v.shape[0] for v in values.values()}
         if len(sizes) > 1:
             raise SpecError(f"inputs of different batch sizes {sorted(sizes)}", remedy="give as many samples of each")
-        return codes
+        return values
+
+    def _quantize(self, values: Mapping[str, npt.NDArray[np.float64]]) -> dict[str, Codes]:
+        for port in self.graph.inputs:
+            if np.isnan(values[port.edge]).any():
+                raise SpecError(f"input '{port.source}' holds NaN", remedy="clean the data")
+        return {p.edge: p.quantizer(values[p.edge]) for p in self.graph.inputs}
 
     def _by_source(self, x: Any) -> Mapping[str, npt.NDArray[Any]]:
         sources = list(dict.fromkeys(p.source for p in self.graph.inputs))
@@ -53,12 +59,16 @@ class Simulator:
 
     def run(self, codes: Mapping[str, Codes], *, keep: bool = False) -> dict[str, Codes]:
         """Codes of all output edges (with `keep`, of every edge) from codes of the input ports."""
-        batch = next(iter(codes.values())).shape[0]
-        step = max(1, BATCH_ELEMENTS // max(e.size for e in self.graph.edges.values()))
-        if batch <= step:
-            return self._run(codes, keep)
-        pieces = [self._run({k: v[i : i + step] for k, v in codes.items()}, keep) for i in range(0, batch, step)]
-        return {name: np.concatenate([p[name] for p in pieces]) for name in pieces[0]}
+        return _in_pieces(codes, self._step, lambda piece: self._run(piece, keep))
+
+    def evaluate(self, x: Any) -> dict[str, Codes]:
+        """Codes of all output edges from real model inputs."""
+        values = self.values(x)
+        return _in_pieces(values, self._step, lambda piece: self._run(self._quantize(piece), False))
+
+    @property
+    def _step(self) -> int:
+        return max(1, PIECE // max(e.size for e in self.graph.edges.values()))
 
     def _run(self, codes: Mapping[str, Codes], keep: bool) -> dict[str, Codes]:
         wanted = {p.edge for p in self.graph.outputs}
@@ -76,6 +86,17 @@ class Simulator:
                     if self.last_use[name] == i and name not in wanted:
                         edges.pop(name, None)
         return edges if keep else {name: edges[name] for name in wanted}
+
+
+def _in_pieces(
+    whole: Mapping[str, Codes], step: int, run: Callable[[dict[str, Codes]], dict[str, Codes]]
+) -> dict[str, Codes]:
+    """Run a batch piece by piece, and join what comes out."""
+    batch = next(iter(whole.values())).shape[0]
+    if batch <= step:
+        return run(dict(whole))
+    pieces = [run({k: v[i : i + step] for k, v in whole.items()}) for i in range(0, batch, step)]
+    return {name: np.concatenate([p[name] for p in pieces]) for name in pieces[0]}
 
 
 def _batched(x: Any, shape: tuple[int, ...], name: str) -> npt.NDArray[np.float64]:

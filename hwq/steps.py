@@ -30,6 +30,7 @@ from hwq.fixed import (
 from hwq.points import least_integers
 
 MAX_LEVELS = 1 << 20  # levels of one table
+FEW_LEVELS = 3  # an input quantizer of so few levels compares with each
 POINTS_AT_ONCE = 1 << 21  # step points computed together
 Floats = npt.NDArray[np.float64]
 
@@ -278,11 +279,36 @@ class SteppedQuantizer(HostQuantizer):
 
     def __call__(self, x: Floats) -> Codes:
         values = np.asarray(x, dtype=np.float64).reshape(x.shape[0], -1, self.count, self.inner)
-        out = np.empty(values.shape, dtype=np.int64)
-        for c in range(self.count):
-            reached = np.searchsorted(self.rows.bounds[c], values[:, :, c, :], side="right")
-            out[:, :, c, :] = self.rows.base[c] + self.rows.sign[c] * reached
-        return out.reshape(x.shape)
+        reached = self._compared(values) if self.rows.bounds.shape[1] <= FEW_LEVELS else self._guessed(values)
+        sign, base = self.rows.sign.reshape(1, 1, -1, 1), self.rows.base.reshape(1, 1, -1, 1)
+        return np.asarray(base + sign * reached).reshape(x.shape)
+
+    def _compared(self, values: Floats) -> Codes:
+        reached = np.zeros(values.shape, dtype=np.int64)
+        for k in range(self.rows.bounds.shape[1]):
+            reached += values >= self.rows.bounds[:, k].reshape(1, 1, -1, 1)
+        return reached
+
+    def _guessed(self, values: Floats) -> Codes:
+        """Levels are nearly equidistant as a rule: guess by a straight line, look at both bounds, search where wrong."""
+        bounds = self.rows.bounds
+        count, levels = bounds.shape
+        fenced = np.concatenate([np.full((count, 1), -np.inf), bounds, np.full((count, 1), np.inf)], axis=1)
+        first, final = bounds[:, 0], np.where(np.isfinite(bounds), bounds, -np.inf).max(axis=1)
+        with np.errstate(all="ignore"):
+            slope = np.where(final > first, (np.isfinite(bounds).sum(axis=1) - 1) / (final - first), 0.0)
+        slope, first = np.nan_to_num(slope).reshape(1, 1, -1, 1), np.nan_to_num(first).reshape(1, 1, -1, 1)
+        with np.errstate(all="ignore"):
+            line = (values - first) * slope + 1.0
+        guess = np.clip(np.nan_to_num(line), 0, levels).astype(np.int64)
+        row = (np.arange(count) * (levels + 2)).reshape(1, 1, -1, 1)
+        flat = fenced.reshape(-1)
+        guess += values >= flat.take(guess + row + 1)
+        guess -= values < flat.take(guess + row)
+        wrong = (values < flat.take(guess + row)) | (values >= flat.take(guess + row + 1))
+        for c in np.nonzero(wrong.any(axis=(0, 1, 3)))[0]:
+            guess[:, :, c, :] = np.searchsorted(bounds[c], values[:, :, c, :], side="right")
+        return guess
 
     def __str__(self) -> str:
         each = f" in each of {self.count} channels" if self.count > 1 else ""

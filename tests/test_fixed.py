@@ -124,6 +124,8 @@ def conversions(style: TypeStyle, sources, targets):
         for rounding, overflow in product(style.rounding, style.overflow):
             if overflow is Overflow.SATURATE_SYMMETRIC and (to.width == 1 or not to.signed):
                 continue  # the vendors' corner cases, which hwq never emits
+            if style is AP_TYPES and source.signed and source.frac - to.frac >= source.width:
+                continue  # AMD's header aborts when it rounds every bit of a signed source away; hwq widens it first
             yield source, to, rounding, overflow
 
 
@@ -182,4 +184,4 @@ def test_every_mode_equals_the_vendors_header_over_small_formats(vendor: str, tm
 def test_every_mode_equals_the_vendors_header_over_every_small_format(vendor: str, width: int, tmp_path: Path):
     sources = [FixedType(s, w, 3) for s, w in product((True, False), (1, 3, 6))]
     targets = [FixedType(s, width, f) for s, f in product((True, False), range(-2, 6))]
-    assert check_vendor(vendor, sources, targets, tmp_path) > 1500
+    assert check_vendor(vendor, sources, targets, tmp_path) > 1000

@@ -16,7 +16,7 @@ from hwq.ops.base import Channels, Kernel, Op, Rom, Sample, as_codes
 class Circuit:
     """What the kernel template needs to know of a shift."""
 
-    total: FixedType | None  # of x + add; None where nothing is added
+    total: FixedType | None  # of x + add; None where x can be converted as it is
     offset: int  # the one offset, where all channels share it
     rounded: FixedType  # before the clamp
     rounded_negative: FixedType  # of floor(-v), for the modes that no vendor type has
@@ -88,6 +88,9 @@ class Shift(Op):
         low_acts, high_acts = self.clamps(x)
         rounded = self.rounded_type(x)
         total = None if self.add is None else self.sum_edge(x).type
+        source = total or x.type
+        if source.signed and self.drop >= source.width:
+            total = FixedType(True, self.drop + 1, x.type.frac)  # AMD's header aborts when it rounds every bit away
         mirrored = {Rounding.CEIL: "always", Rounding.AWAY: "positive"}.get(self.rounding, "")
         low_fits, high_fits = not low_acts or self.lo == y.type.lo, not high_acts or self.hi == y.type.hi
         # The vendors' symmetric saturation of a one-bit signed type gives -1, not 0.
@@ -156,6 +159,8 @@ class Shift(Op):
         add = np.asarray([-30, 0, 1, 77])
         yield Sample("offsets", cls(3, Rounding.HALF_EVEN, -16, 15, add, Channels(4, 1)), (x,))
         yield Sample("offsets_inner", cls(3, Rounding.CEIL, -16, 15, add, Channels(4, 10)), (x,))
+        yield Sample("one_bit", cls(2, Rounding.HALF_EVEN, -1, 1), (Edge.covering((1, 5), -1, 0, 1),))
+        yield Sample("every_bit_dropped", cls(9, Rounding.HALF_AWAY, -1, 1), (Edge.covering((1, 9), -4, 3, 1),))
         yield Sample("one_offset", cls(2, Rounding.AWAY, -16, 15, np.asarray([-3])), (x,))
         huge = Edge.covering((1, 6), -(1 << 70), 1 << 70)
         yield Sample("past_int64", cls(60, Rounding.HALF_EVEN, -2000, 2000), (huge,))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from hwq.fixed import Codes, FixedType
+from hwq.fixed import Codes, FixedType, code_dtype
 from hwq.ir import Edge
 from hwq.ops.base import Channels, Kernel, Op, Rom, Sample, as_codes
+from hwq.ops.buckets import Buckets
 
-TABLE_LIMIT = 1 << 22  # entries of a simulation table before bisection takes over
 PARALLEL_LIMIT = 16  # thresholds compared side by side in hardware; above, a binary search
 
 
@@ -63,40 +63,37 @@ class Threshold(Op):
 
     def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
         (x,) = inputs
-        count, span = self.channels.count, x.hi - x.lo + 2
+        if self.levels <= 2 or code_dtype(x.lo, x.hi) is object:
+            return self._finished(self._compared)
+        buckets = Buckets.of(self.thresholds, x.hi)
+        return self._finished(self._bisected if buckets is None else buckets)
+
+    def _finished(self, count: Callable[[Codes], Codes]) -> Kernel:
+        """Base and sign around a function that counts the thresholds reached in (batch, outer, C, inner) codes."""
         sign, base = self.sign.reshape(1, 1, -1, 1), self.base.reshape(1, 1, -1, 1)
-        if self.levels <= 2:
+        rising, plain = bool((self.sign == 1).all()), not self.base.any()
 
-            def compare(codes: Codes) -> tuple[Codes, ...]:
-                acc = self.channels.view(codes)
-                out = np.zeros(acc.shape, dtype=np.int64)
-                for k in range(self.levels):
-                    out += acc >= self.thresholds[:, k].reshape(1, 1, -1, 1)
-                return ((base + sign * out).reshape(codes.shape),)
+        def kernel(codes: Codes) -> tuple[Codes, ...]:
+            reached = count(self.channels.view(codes))
+            if not rising:
+                reached = reached * sign
+            if not plain:
+                reached = reached + base
+            return (reached.reshape(codes.shape),)
 
-            return compare
-        if count * span <= TABLE_LIMIT:
-            table = np.zeros((count, span), dtype=np.int64)
-            where = np.clip(self.thresholds - x.lo, 0, span - 1).astype(np.int64)
-            np.add.at(table, (np.arange(count)[:, None], where), 1)
-            flat = (self.base[:, None] + self.sign[:, None] * table.cumsum(axis=1)).reshape(-1)
-            origin = (np.arange(count, dtype=np.int64) * span - x.lo).reshape(1, 1, -1, 1)
+        return kernel
 
-            def look_up(codes: Codes) -> tuple[Codes, ...]:
-                index = self.channels.view(codes.astype(np.int64)) + origin
-                return (flat.take(index.reshape(-1)).reshape(codes.shape),)
+    def _compared(self, acc: Codes) -> Codes:
+        reached = np.zeros(acc.shape, dtype=np.int64)
+        for k in range(self.levels):
+            reached += acc >= self.thresholds[:, k].reshape(1, 1, -1, 1)
+        return reached
 
-            return look_up
-        rows = [np.ascontiguousarray(row) for row in self.thresholds]
-
-        def bisect(codes: Codes) -> tuple[Codes, ...]:
-            acc = self.channels.view(codes)
-            out = np.empty(acc.shape, dtype=np.int64)
-            for c, row in enumerate(rows):
-                out[:, :, c, :] = self.base[c] + self.sign[c] * np.searchsorted(row, acc[:, :, c, :], side="right")
-            return (out.reshape(codes.shape),)
-
-        return bisect
+    def _bisected(self, acc: Codes) -> Codes:
+        reached = np.empty(acc.shape, dtype=np.int64)
+        for c, row in enumerate(self.thresholds):
+            reached[:, :, c, :] = np.searchsorted(row, acc[:, :, c, :], side="right")
+        return reached
 
     def roms(self) -> tuple[Rom, ...]:
         roms = []

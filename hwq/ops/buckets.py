@@ -1,0 +1,70 @@
+"""Counting thresholds fast: equal buckets, each with at most one threshold inside, so that one comparison decides.
+
+For the simulator only. Exact: the buckets are integers, and every threshold is either a bucket's start or inside one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hwq.fixed import Codes
+
+TABLE_LIMIT = 1 << 22  # entries; past it bisection is the better choice
+
+
+@dataclass(frozen=True, eq=False)
+class Buckets:
+    """For channel c, position p = clip(x - origin[c], 0, last[c]) lies in bucket p >> shift.
+
+    `before` counts the thresholds at or below the bucket's start, `inside` is the position of the one within.
+    """
+
+    origin: Codes  # (1, 1, C, 1)
+    last: Codes
+    rows: Codes  # first table entry of each channel
+    shift: int
+    before: Codes
+    inside: Codes | None  # None: every bucket is a single position
+
+    @staticmethod
+    def of(thresholds: Codes, highest: int) -> Buckets | None:
+        """The tables for rows of ascending thresholds; those above `highest` are never reached. None: too large."""
+        count, levels = thresholds.shape
+        reachable = thresholds <= highest
+        first = thresholds[:, :1]
+        position = np.where(reachable, thresholds - first + 1, 0)
+        last = np.maximum(position.max(axis=1), 1)
+        gaps = np.where(reachable[:, 1:], np.diff(thresholds, axis=1), np.iinfo(np.int64).max)
+        narrowest = int(gaps.min(initial=int(last.max())))
+        shift = max(0, narrowest.bit_length() - 1)
+        width = (int(last.max()) >> shift) + 1
+        if count * width > TABLE_LIMIT:
+            return None
+        entry = np.arange(count)[:, None] * width
+        bucket = position >> shift
+        at_start = reachable & (position == bucket << shift)
+        within = reachable & ~at_start
+        steps = np.zeros(count * width + 1, dtype=np.int64)
+        np.add.at(steps, np.where(at_start, entry + bucket, count * width).reshape(-1), 1)
+        later = np.where(within & (bucket + 1 < width), entry + bucket + 1, count * width)
+        np.add.at(steps, later.reshape(-1), 1)
+        before = steps[:-1].reshape(count, width).cumsum(axis=1).reshape(-1)
+        inside: Codes | None = None
+        if shift:
+            inside = np.full(count * width + 1, np.iinfo(np.int64).max)
+            inside[np.where(within, entry + bucket, count * width).reshape(-1)] = position.reshape(-1)
+        column = (1, 1, -1, 1)
+        return Buckets((first - 1).reshape(column), last.reshape(column), entry.reshape(column), shift, before, inside)
+
+    def __call__(self, x: Codes) -> Codes:
+        """How many thresholds each of the (batch, outer, C, inner) codes has reached."""
+        position = x - self.origin
+        np.maximum(position, 0, out=position)
+        np.minimum(position, self.last, out=position)
+        entry = (position >> self.shift) + self.rows
+        reached = self.before.take(entry)
+        if self.inside is not None:
+            reached += position >= self.inside.take(entry)
+        return reached
