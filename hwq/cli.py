@@ -34,6 +34,11 @@ class Commands(click.Group):
             line = str(error)
         except (MemoryError, RecursionError) as error:
             line = f"the model is too large for this machine ({type(error).__name__}); use a machine with more memory"
+        except click.exceptions.NoArgsIsHelpError:
+            raise
+        except click.UsageError as error:
+            command = error.ctx.command_path if error.ctx else "hwq"
+            line = f"{printable(error.format_message(), 300)} See '{command} --help'."
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:
@@ -43,6 +48,13 @@ class Commands(click.Group):
             line = f"internal error: {what}; please report it (HWQ_DEBUG=1 shows where)"
         click.echo(f"hwq: {line}", err=True)
         sys.exit(EXIT_UNUSABLE)
+
+
+def _progress() -> Progress:
+    """Progress that ends with the command, however that ends."""
+    stage = Progress()
+    click.get_current_context().call_on_close(stage.close)
+    return stage
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -62,16 +74,10 @@ def main() -> None:
 def model_options(function: Any) -> Any:
     """The options that decide what a model compiles to."""
     options = [
-        click.option(
-            "--config", type=click.Path(dir_okay=False), help="YAML file with these choices, and per layer."
-        ),
+        click.option("--config", type=click.Path(dir_okay=False), help="YAML file with these choices, and per layer."),
         click.option("--target", type=click.Choice(sorted(TARGETS)), help="HLS tool.  [default: vivado]"),
-        click.option(
-            "--io", type=click.Choice(["parallel", "stream"]), help="Layer interfaces.  [default: parallel]"
-        ),
-        click.option(
-            "--reuse", type=click.IntRange(min=1), help="Uses of each multiplier per sample.  [default: 1]"
-        ),
+        click.option("--io", type=click.Choice(["parallel", "stream"]), help="Layer interfaces.  [default: parallel]"),
+        click.option("--reuse", type=click.IntRange(min=1), help="Uses of each multiplier per sample.  [default: 1]"),
         click.option("--top", help="Name of the top function.  [default: from the file]"),
         click.option("--part", help="Device.  [default: the target's]"),
         click.option("--clock", type=click.FloatRange(min=0, min_open=True), help="Clock period in ns.  [default: 5]"),
@@ -122,7 +128,7 @@ def export(model: str, output: str | None, force: bool, as_json: bool, **options
       hwq export model.onnx -o build
       hwq export model.onnx -o build --input-type 'x=ap_fixed<16,6>' --reuse 8
     """
-    stage = Progress()
+    stage = _progress()
     design = _compile(model, options, stage)
     stage("writing the project")
     project = design.export(output or f"{Path(model).stem}_{design.config.target}", force=force)
@@ -159,7 +165,7 @@ def verify(
     """
     import tempfile
 
-    stage = Progress()
+    stage = _progress()
     with tempfile.TemporaryDirectory(prefix="hwq-") as work:
         if Path(model_or_dir).is_dir():
             _refuse_options(options)
@@ -202,36 +208,51 @@ def verdict(project: Project, result: Result) -> dict[str, Any]:
 
 
 def verdict_text(project: Project, result: Result) -> str:
-    name = project.design.name
+    name = printable(project.design.name)
     if result:
         return (
             f"EQUAL: {name}: all {result.codes} output codes of {result.samples} samples agree "
             f"(simulator = C++ with {result.headers})"
         )
-    where = f"\n  first: {result.first}" if result.first else ""
+    where = f"\n  first: {printable(result.first, 400)}" if result.first else ""
     return f"DIFFERENT: {name}: {result.mismatches} of {result.codes} output codes of {result.samples} samples{where}"
 
 
 def load_data(path: str, design: Design, samples: int | None = None) -> dict[str, Any]:
     """Arrays by input name from .npy or .npz; never pickled ones."""
     names = list(dict.fromkeys(p.source for p in design.graph.inputs))
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        arrays = (
-            {k: loaded[k] for k in loaded.files} if isinstance(loaded, np.lib.npyio.NpzFile) else {names[0]: loaded}
-        )
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise SpecError(
-            f"cannot read '{path}' ({type(error).__name__})", remedy="give a .npy or .npz of numbers"
-        ) from None
+    arrays = _load_arrays(path, names[0])
     if len(names) == 1 and names[0] not in arrays:
-        arrays = {names[0]: arrays["x"] if "x" in arrays else next(iter(arrays.values()))}
+        only = arrays["x"] if "x" in arrays else next(iter(arrays.values())) if len(arrays) == 1 else None
+        arrays = {} if only is None else {names[0]: only}
     missing = [n for n in names if n not in arrays]
     if missing:
         raise SpecError(
             f"'{path}' has no array '{missing[0]}'", remedy="name the arrays after the inputs: " + ", ".join(names)
         )
-    return {n: arrays[n][:samples] for n in names}
+    for name in names:
+        if arrays[name].dtype.kind not in "biuf":
+            raise SpecError(f"'{path}' holds no numbers ({arrays[name].dtype})", remedy="give an array of real numbers")
+        if arrays[name].ndim and not arrays[name].shape[0]:
+            raise SpecError(f"'{path}' holds no samples", remedy="give at least one")
+    return {n: arrays[n][:samples] if arrays[n].ndim else arrays[n] for n in names}
+
+
+def _load_arrays(path: str, name: str) -> dict[str, Any]:
+    """What a .npy or .npz file holds; the one array of a .npy goes by `name`."""
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if not isinstance(loaded, np.lib.npyio.NpzFile):
+            return {name: np.asarray(loaded)}
+        with loaded:
+            arrays = {key: np.asarray(loaded[key]) for key in loaded.files}
+    except (OSError, ValueError, EOFError, MemoryError, SyntaxError, TypeError, zipfile.BadZipFile) as error:
+        raise SpecError(
+            f"cannot read '{path}' ({type(error).__name__})", remedy="give a .npy or .npz of numbers"
+        ) from None
+    if not arrays:
+        raise SpecError(f"'{path}' holds no array", remedy="give a .npy or .npz of numbers")
+    return arrays
 
 
 @main.command()
@@ -247,7 +268,7 @@ def simulate(model: str, data: str, output: str, codes: bool, **options: Any) ->
     Example:
       hwq simulate model.onnx --data x.npy -o y.npz
     """
-    stage = Progress()
+    stage = _progress()
     design = _compile(model, options, stage)
     x = load_data(data, design)
     stage("simulating")
@@ -256,7 +277,9 @@ def simulate(model: str, data: str, output: str, codes: bool, **options: Any) ->
     _save_npz(Path(output), arrays)
     stage.close()
     for info in design.outputs:
-        click.echo(f"{info.name}: {list(arrays[info.name].shape)} {'codes' if codes else 'values'} of {info.type}")
+        click.echo(
+            f"{printable(info.name)}: {list(arrays[info.name].shape)} {'codes' if codes else 'values'} of {info.type}"
+        )
 
 
 def _save_npz(path: Path, arrays: dict[str, Any]) -> None:
@@ -285,7 +308,7 @@ def inspect(model: str, as_json: bool, ir: bool, **options: Any) -> None:
     """
     from hwq.design import _port_json
 
-    stage = Progress()
+    stage = _progress()
     design = _compile(model, options, stage)
     stage.close()
     if ir:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +72,8 @@ def load_config(source: Config | Mapping[str, Any] | str | Path | None) -> Confi
             mark = getattr(error, "problem_mark", None)
             where = f" at line {mark.line + 1}" if mark else ""
             raise SpecError(f"config '{path.name}' is not valid YAML{where}", remedy="check its indentation") from None
+        except (RecursionError, ValueError):  # nested without end, or a date that is none
+            raise SpecError(f"config '{path.name}' holds what YAML cannot", remedy="give a YAML file") from None
         source = {} if source is None else source
     if not isinstance(source, Mapping):
         raise SpecError("the config is no mapping", remedy="write 'key: value' lines")
@@ -77,6 +81,8 @@ def load_config(source: Config | Mapping[str, Any] | str | Path | None) -> Confi
     keys = {str(k).replace("-", "_"): v for k, v in source.items()}
     keys = {{"input_type": "input_types", "output_type": "output_types"}.get(k, k): v for k, v in keys.items()}
     unknown = sorted(set(keys) - known)
+    if len(keys) < len(source):
+        raise SpecError("a config key is given twice, in two spellings", remedy="keep one of them")
     if unknown:
         raise SpecError(f"unknown config key '{unknown[0]}'", remedy="use one of: " + ", ".join(sorted(known)))
     return checked(replace(Config(), **keys))
@@ -84,6 +90,9 @@ def load_config(source: Config | Mapping[str, Any] | str | Path | None) -> Confi
 
 def checked(config: Config) -> Config:
     """The config itself, if every choice is one that hwq has."""
+    for key in ("target", "io", "top", "part", "semantics"):
+        if not isinstance(getattr(config, key), str):
+            raise SpecError(f"config '{key}' is {getattr(config, key)!r}", remedy="write a text")
     get_target(config.target)
     if config.io not in IO_STYLES:
         raise SpecError(f"io style '{config.io}' is not available", remedy="use " + " or ".join(IO_STYLES))
@@ -92,20 +101,31 @@ def checked(config: Config) -> Config:
     for key in ("input_types", "output_types", "layers"):
         if not isinstance(getattr(config, key), Mapping):
             raise SpecError(f"config '{key}' is no mapping", remedy="write one 'name: value' line per entry")
+    for key in ("input_types", "output_types"):
+        for name, spec in getattr(config, key).items():
+            if not isinstance(name, str) or not isinstance(spec, str):
+                raise SpecError(f"config '{key}' holds {name!r}: {type(spec).__name__}", remedy="write NAME: 'SPEC'")
+    _check_numbers(config)
+    if config.part and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,79}", config.part):
+        raise SpecError(f"part '{config.part}' is no device name", remedy="write one such as xc7z020clg400-1")
+    if config.top and config.top != identifier_like(config.top):
+        raise SpecError(f"top name '{config.top}' is no C identifier", remedy=f"use '{identifier(config.top, 'net')}'")
+    return config
+
+
+def _check_numbers(config: Config) -> None:
+    """Reuse factors are positive integers, the clock period is a positive number."""
     numbers: list[tuple[str, Any, type | tuple[type, ...]]] = [
         ("reuse", config.reuse, int),
         ("clock", config.clock, (int, float)),
     ]
     for pattern, choices in config.layers.items():
-        if not isinstance(choices, Mapping) or set(choices) - {"reuse"}:
+        if not isinstance(pattern, str) or not isinstance(choices, Mapping) or set(choices) - {"reuse"}:
             raise SpecError(f"config of layer '{pattern}' has unknown choices", remedy="use 'reuse: N'")
         numbers.append((f"reuse of layer '{pattern}'", choices.get("reuse", 1), int))
     for label, value, kind in numbers:
-        if isinstance(value, bool) or not isinstance(value, kind) or float(value) <= 0:
+        if isinstance(value, bool) or not isinstance(value, kind) or not 0 < value < inf:
             raise SpecError(f"config {label} is {value!r}", remedy="use a positive number")
-    if config.top and config.top != identifier_like(config.top):
-        raise SpecError(f"top name '{config.top}' is no C identifier", remedy=f"use '{identifier(config.top)}'")
-    return config
 
 
 def identifier_like(name: str) -> str:

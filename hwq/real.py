@@ -66,6 +66,14 @@ class Stairs(RealOp):
 
 
 @dataclass(frozen=True, eq=False)
+class Unary(RealOp):
+    """A function of `hwq.functions.FUNCTIONS` of x; its arguments broadcast as x does."""
+
+    function: str
+    arguments: tuple[Rationals, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
 class MatMul(RealOp):
     """x W along the last axis; W (K, N)."""
 

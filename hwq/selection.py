@@ -5,6 +5,7 @@ Slice, Split, Pad, nearest Resize, zero insertion: moves that may drop and repea
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,18 +18,32 @@ from hwq.ir import Shape
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """Per axis, the input position of each output position; -1 where the fill stands; None: the axis as it is."""
+    """Per axis of data of the stated extents, the data's position for each output; -1: the fill; None: all, in order."""
 
+    extents: Shape
     axes: tuple[Codes | None, ...]
 
     @staticmethod
-    def along(rank: int, axis: int, positions: Any) -> Selection:
-        """Positions along one axis, all others as they are."""
-        chosen = np.asarray(positions, dtype=np.int64)
-        return Selection(tuple(chosen if i == axis else None for i in range(rank)))
+    def of(extents: Shape, positions: Sequence[Any]) -> Selection:
+        """Positions for every axis (None: as it is); those that change nothing become None."""
+        chosen = [None if p is None else np.asarray(p, dtype=np.int64) for p in positions]
+        return Selection(
+            extents,
+            tuple(
+                None if p is None or np.array_equal(p, np.arange(n)) else p
+                for p, n in zip(chosen, extents, strict=True)
+            ),
+        )
 
-    def shape(self, extents: Shape) -> Shape:
-        return tuple(n if p is None else len(p) for n, p in zip(extents, self.axes, strict=True))
+    @staticmethod
+    def along(extents: Shape, axis: int, positions: Any) -> Selection:
+        """Positions along one axis, all others as they are."""
+        return Selection.of(extents, [positions if i == axis else None for i in range(len(extents))])
+
+    @property
+    def shape(self) -> Shape:
+        """The result's."""
+        return tuple(n if p is None else len(p) for n, p in zip(self.extents, self.axes, strict=True))
 
     @property
     def fills(self) -> bool:
@@ -39,17 +54,8 @@ class Selection:
     def trivial(self) -> bool:
         return all(p is None for p in self.axes)
 
-    def simplified(self, extents: Shape) -> Selection:
-        """The same with None for axes that stay as they are."""
-        return Selection(
-            tuple(
-                None if p is None or np.array_equal(p, np.arange(n)) else p
-                for p, n in zip(self.axes, extents, strict=True)
-            )
-        )
-
     def apply(self, data: npt.NDArray[Any], fill: Any = 0) -> npt.NDArray[Any]:
-        """The selected elements of data, whose last axes are those of the selection."""
+        """The selected elements of data whose last axes are the selection's."""
         lead = data.ndim - len(self.axes)
         for i, positions in enumerate(self.axes):
             if positions is None:
@@ -59,3 +65,11 @@ class Selection:
             if bool((positions < 0).any()):
                 data[(slice(None),) * axis + (positions < 0,)] = fill
         return data
+
+    def follow(self, parameter: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """A parameter that broadcasts to the data, brought to the result; only where fills do not matter to it."""
+        padded = parameter.reshape((1,) * (len(self.axes) - parameter.ndim) + parameter.shape)
+        for axis, positions in enumerate(self.axes):
+            if positions is not None and padded.shape[axis] > 1:
+                padded = padded.take(np.maximum(positions, 0), axis=axis)
+        return padded

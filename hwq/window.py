@@ -83,8 +83,7 @@ class Window:
         """Per axis, whether output i is anything but input i."""
         still = (1, 1, 0, 0)
         return tuple(
-            (k, s, b, a) != still
-            for k, s, b, a in zip(self.kernel, self.strides, self.before, self.after, strict=True)
+            (k, s, b, a) != still for k, s, b, a in zip(self.kernel, self.strides, self.before, self.after, strict=True)
         )
 
     def loops(self, extents: Shape, names: tuple[str, ...]) -> list[WindowAxis]:

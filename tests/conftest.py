@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from hwq.progress import Progress
+
 Cli = Callable[..., Result]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--update-golden", action="store_true", help="rewrite the golden files; read their diff afterwards")
+    parser.addoption(
+        "--update-golden", action="store_true", help="rewrite the golden files; read their diff afterwards"
+    )
 
 
-@pytest.fixture()
+@pytest.fixture
 def update_golden(request: pytest.FixtureRequest) -> bool:
     """Whether golden files are to be rewritten."""
     return bool(request.config.getoption("--update-golden"))
 
 
-@pytest.fixture()
+@pytest.fixture
 def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
     """Runs `hwq ARGUMENTS` in a fresh folder, which is `tmp_path`; temporary files go to `tmp_path/tmp`."""
     monkeypatch.chdir(tmp_path)
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    monkeypatch.setattr("hwq.cli.Progress", partial(Progress, delay=300.0))  # standard error does not depend on speed
 
     def run(*arguments: Any) -> Result:
         from hwq.cli import main
@@ -38,7 +44,7 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
     return run
 
 
-@pytest.fixture()
+@pytest.fixture
 def contents(tmp_path: Path) -> Callable[[], dict[str, bytes | None]]:
     """Everything under `tmp_path`, to be compared before and after."""
 

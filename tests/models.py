@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,9 @@ def node(
     names = [("" if i == "_" else i) for i in inputs.split()] if isinstance(inputs, str) else list(inputs)
     outputs = [output] if isinstance(output, str) else list(output)
     domain = attributes.pop("domain", QONNX if kind in CUSTOM else "")
-    return helper.make_node(kind, names, outputs, name=outputs[0] if name is None else name, domain=domain, **attributes)
+    return helper.make_node(
+        kind, names, outputs, name=outputs[0] if name is None else name, domain=domain, **attributes
+    )
 
 
 def model(
@@ -115,7 +118,7 @@ def mlp(
     nodes = [node("Quant", "x in_s zero a_bits", "in_q", signed=1, narrow=0, rounding_mode="ROUND")]
     edge = "in_q"
     layers = len(widths) - 1
-    for i, (n_in, n_out) in enumerate(zip(widths, widths[1:], strict=False)):
+    for i, (n_in, n_out) in enumerate(pairwise(widths)):
         constants += [
             const(f"w{i}", rng.normal(size=(n_in, n_out))),
             const(f"ws{i}", rng.uniform(0.05, 0.4, (1, n_out))),

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from hwq.fixed import Rounding
+from window_oracles import WINDOW_REFERENCES
 
 
 def rounded(value: Fraction, mode: Rounding) -> int:
@@ -72,6 +73,17 @@ def threshold(op: Any, inputs: Any, x: Any) -> list[Any]:
     return [out.reshape(x.shape)]
 
 
+def lut(op: Any, inputs: Any, x: Any) -> list[Any]:
+    out = np.empty(x.size, dtype=object)
+    for i, v in enumerate(x.reshape(-1)):
+        mirrored = op.mirror is not None and 2 * int(v) < op.mirror.twice
+        address = op.mirror.twice - int(v) if mirrored else int(v)
+        place = min(max(address - op.first, 0), op.words.shape[1] - 1)
+        word = int(op.words[_channel(op, i), place])
+        out[i] = min(max(op.mirror.total + op.mirror.sign * word if mirrored else word, op.lo), op.hi)
+    return [out.reshape(x.shape)]
+
+
 def scale(op: Any, inputs: Any, x: Any) -> list[Any]:
     flat = [int(v) * int(op.mult[_channel(op, i)]) + int(op.add[_channel(op, i)]) for i, v in enumerate(x.reshape(-1))]
     return [np.asarray(flat, dtype=object).reshape(x.shape)]
@@ -103,12 +115,61 @@ def topk(op: Any, inputs: Any, x: Any) -> list[Any]:
     return [np.moveaxis(values, -1, op.axis), np.moveaxis(where, -1, op.axis)]
 
 
+def _pairs(op: Any, inputs: Any, a: Any, b: Any) -> Any:
+    """Output shape, and (channel, element of a, element of b) of every output place in order."""
+    shape = np.broadcast_shapes(a.shape, b.shape)
+    both = zip(np.broadcast_to(a, shape).reshape(-1), np.broadcast_to(b, shape).reshape(-1), strict=True)
+    channels = getattr(op, "channels", None)
+    return shape, [(_channel(op, i) if channels else 0, int(u), int(v)) for i, (u, v) in enumerate(both)]
+
+
+def _shaped(values: list[int], shape: Any) -> list[Any]:
+    return [np.asarray(values, dtype=object).reshape(shape)]
+
+
+def add(op: Any, inputs: Any, a: Any, b: Any) -> list[Any]:
+    shape, pairs = _pairs(op, inputs, a, b)
+    return _shaped([int(op.left[c]) * u + int(op.right[c]) * v for c, u, v in pairs], shape)
+
+
+def mul(op: Any, inputs: Any, a: Any, b: Any) -> list[Any]:
+    shape, pairs = _pairs(op, inputs, a, b)
+    return _shaped([(u + op.shifts[0]) * (v + op.shifts[1]) for _, u, v in pairs], shape)
+
+
+def extremum(op: Any, inputs: Any, a: Any, b: Any) -> list[Any]:
+    shape, pairs = _pairs(op, inputs, a, b)
+    pick = max if op.largest else min
+    return _shaped([pick(int(op.left[c]) * u, int(op.right[c]) * v + int(op.add[c])) for c, u, v in pairs], shape)
+
+
+def concat(op: Any, inputs: Any, *parts: Any) -> list[Any]:
+    moved = [part for whole in parts for part in np.moveaxis(whole, op.axis, 0)]
+    return [np.moveaxis(np.stack(moved), 0, op.axis)]
+
+
+def multiply_shift(op: Any, inputs: Any, x: Any) -> list[Any]:
+    out = []
+    for i, v in enumerate(x.reshape(-1)):
+        c = _channel(op, i)
+        value = floor(Fraction(int(v) * int(op.mult[c]) + int(op.add[c]), 2**op.drop))
+        out.append(min(max(value, op.lo), op.hi))
+    return _shaped(out, x.shape)
+
+
 REFERENCES: dict[str, Callable[..., list[Any]]] = {
     "dense": dense,
     "shift": shift,
     "threshold": threshold,
+    "lut": lut,
     "scale": scale,
     "reshape": reshape,
     "transpose": transpose,
     "topk": topk,
+    "add": add,
+    "mul": mul,
+    "extremum": extremum,
+    "concat": concat,
+    "multiply_shift": multiply_shift,
+    **WINDOW_REFERENCES,
 }

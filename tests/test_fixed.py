@@ -124,8 +124,8 @@ def conversions(style: TypeStyle, sources, targets):
         for rounding, overflow in product(style.rounding, style.overflow):
             if overflow is Overflow.SATURATE_SYMMETRIC and (to.width == 1 or not to.signed):
                 continue  # the vendors' corner cases, which hwq never emits
-            if style is AP_TYPES and source.signed and source.frac - to.frac >= source.width:
-                continue  # AMD's header aborts when it rounds every bit of a signed source away; hwq widens it first
+            if style is AP_TYPES and source.frac - to.frac > source.width:
+                continue  # AMD's header aborts when it rounds away more bits than there are; hwq widens such a source
             yield source, to, rounding, overflow
 
 

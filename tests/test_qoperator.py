@@ -10,7 +10,7 @@ import onnx
 import pytest
 from onnx import TensorProto as T
 from rational_onnx import agree, exact, model, simulated, tensor
-from test_qdq import node, samples
+from test_qdq import node, samples, unequal_codes
 
 from hwq.errors import HwqError
 
@@ -131,6 +131,8 @@ def test_a_zero_point_from_data_is_refused() -> None:
 
 
 STATIC = {
+    "test_convinteger_with_padding": ("x",),
+    "test_qlinearconv": ("x",),
     "test_dequantizelinear": ("x",),
     "test_dequantizelinear_uint16": ("x",),
     "test_quantizelinear_axis": ("x",),
@@ -197,3 +199,25 @@ def test_the_two_readers_agree_on_what_a_tie_is() -> None:
         ),
         {"x": np.arange(-20, 20, dtype=np.float32).reshape(8, 5) / 4},
     )
+
+
+@pytest.mark.parametrize("name", ["qop_digits_cnn_u8s8_pc"])
+def test_qoperator_models_equal_their_float64_reference_in_every_code(name: str) -> None:
+    assert unequal_codes(name) == 0
+
+
+@pytest.mark.parametrize("kind", ["Sigmoid", "LeakyRelu"])
+def test_functions_of_quantized_tensors_are_tables(kind: str) -> None:
+    attributes = {"alpha": 0.1} if kind == "LeakyRelu" else {}
+    fused = [node("QLinear" + kind, "xq sa za st zc", "y", "com.microsoft", **attributes)]
+    plain = [
+        node("DequantizeLinear", "xq sa za", "xd"),
+        node(kind, "xd", "h", **attributes),
+        node("QuantizeLinear", "h st zc", "y"),
+    ]
+    constants = [*CONSTANTS, tensor("st", FLOAT, np.float32(0.0071))]
+    inputs = {"x": (FLOAT, (1, 5))}
+    want = simulated(model([*READ_X, *plain], inputs, {"y": T.UINT8}, constants), X)["y"]
+    have = simulated(model([*READ_X, *fused], inputs, {"y": T.UINT8}, constants, 21), X)["y"]
+    assert len(set(want.reshape(-1))) > 5
+    assert (want == have).all()

@@ -1,4 +1,4 @@
-"""The shape of the source: which module may import which, no state in modules, short files, every public name explained."""
+"""The shape of the source: who imports whom, no state in modules, short files, every public name explained."""
 
 from __future__ import annotations
 
@@ -125,7 +125,9 @@ def state_of(tree: ast.Module) -> list[str]:
 
 
 def test_the_search_for_state_finds_it() -> None:
-    text = "A = []\nB: dict = {}\nC = (1,)\n__all__ = ['A']\nclass D:\n    E = set()\ndef f():\n    g = []\n    global A"
+    text = (
+        "A = []\nB: dict = {}\nC = (1,)\n__all__ = ['A']\nclass D:\n    E = set()\ndef f():\n    g = []\n    global A"
+    )
     assert state_of(ast.parse(text)) == ["global A", "A", "B", "E"]
 
 

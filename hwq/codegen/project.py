@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import json
 import os
 import shutil
 import tempfile
@@ -28,33 +30,72 @@ def write_files(files: Mapping[str, bytes], folder: Path, *, force: bool) -> Non
 
     An existing non-empty folder needs `force`, and must be one that hwq wrote; it is replaced whole, or left as it was.
     """
-    folder = folder.absolute()
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        if not force:
-            raise SpecError(f"'{folder}' exists already", remedy="choose another -o, or replace it with --force")
-        if not folder.is_dir() or not (folder / MANIFEST).is_file():
-            raise SpecError(f"'{folder}' is not a project that hwq wrote", remedy="choose another -o; it is left alone")
+    made: list[Path] = []
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        folder = folder.resolve()
+        _may_replace(folder, force)
+        made = _make_parents(folder.parent)
+        work = Path(tempfile.mkdtemp(prefix=f".{folder.name[:40]}-", dir=folder.parent))
     except OSError as error:
+        _remove_empty(made)
         raise SpecError(f"cannot write to '{folder.parent}' ({error.strerror})", remedy="choose another -o") from None
-    old = work / "replaced"
+    done = False
     try:
-        new = work / "new"
         for name, content in files.items():
-            path = new / name
+            path = work / "new" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        if folder.exists():
-            os.rename(folder, old)
-        try:
-            os.rename(new, folder)
-        except OSError:
-            if old.exists():
-                os.rename(old, folder)
-            raise
+        _swap(work / "new", folder, work / "replaced")
+        done = True
     except OSError as error:
         raise SpecError(f"cannot write '{folder}' ({error.strerror})", remedy="choose another -o") from None
     finally:
         shutil.rmtree(work, ignore_errors=True)
+        if not done:
+            _remove_empty(made)
+
+
+def _may_replace(folder: Path, force: bool) -> None:
+    """Refuse a folder that is in use: always one that hwq did not write, and one that it wrote without `force`."""
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    if not force:
+        raise SpecError(f"'{folder}' exists already", remedy="choose another -o, or replace it with --force")
+    if not _is_project(folder):
+        raise SpecError(f"'{folder}' is not a project that hwq wrote", remedy="choose another -o; it is left alone")
+
+
+def _is_project(folder: Path) -> bool:
+    """Whether a folder's manifest is one of hwq's."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(manifest, dict) and {"hwq", "target", "digest"} <= set(manifest)
+
+
+def _swap(new: Path, folder: Path, old: Path) -> None:
+    """Put `new` where `folder` is, which goes to `old`; whatever interrupts it, the folder is there again."""
+    if not folder.exists():
+        os.rename(new, folder)
+        return
+    try:
+        os.rename(folder, old)
+        os.rename(new, folder)
+    except BaseException:
+        if old.exists() and not folder.exists():
+            os.rename(old, folder)
+        raise
+
+
+def _make_parents(folder: Path) -> list[Path]:
+    """Make a folder and those above it; the ones that were made, the innermost first."""
+    missing = [p for p in (folder, *folder.parents) if not p.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    return missing
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.rmdir()

@@ -9,7 +9,7 @@ from typing import Any
 
 from hwq.codegen.environment import environment
 from hwq.codegen.layout import indented
-from hwq.codegen.roms import RomText, storage_hint, synthesis_type
+from hwq.codegen.roms import RomText, storage_hint
 from hwq.exact import to_float, uniform
 from hwq.fixed import FixedType
 from hwq.ir import Edge, Graph, InputPort, Node, OutputPort
@@ -72,7 +72,11 @@ def render(graph: Graph, target: Target, settings: Settings) -> dict[str, str]:
     """The project's source files by path, without vectors and manifest."""
     names = _array_names(graph, settings.top)
     arrays = {e: _array(graph, target, e, names[e]) for e in graph.edges}
-    layers = [_layer(graph, node, target, arrays) for node in graph.nodes if not isinstance(node.op, Reshape)]
+    layers = [
+        _layer(graph, node, name, target, arrays)
+        for node, name in zip(graph.nodes, _layer_names(graph, names, settings.top), strict=True)
+        if not isinstance(node.op, Reshape)
+    ]
     inputs = [Port(arrays[p.edge], p.source, p.edge) for p in graph.inputs]
     outputs = _output_ports(graph, arrays, settings.top)
     home = _homes(graph, arrays, outputs)
@@ -101,7 +105,7 @@ def render(graph: Graph, target: Target, settings: Settings) -> dict[str, str]:
         f"src/{settings.top}.cpp": "project/top.cpp.j2",
         "src/types.h": "project/types.h.j2",
         "src/layers.h": "project/layers.h.j2",
-        "src/hwq_codes.h": "project/codes_ap.h.j2",
+        "src/hwq_codes.h": target.codes,
         f"host/{settings.top}_host.h": "project/host.h.j2",
         f"tb/{settings.top}_tb.cpp": "testbench.cpp.j2",
         target.script_name: f"project/{target.script}",
@@ -112,7 +116,7 @@ def render(graph: Graph, target: Target, settings: Settings) -> dict[str, str]:
     for layer in layers:
         for rom in layer.roms.values():
             rendered[f"src/weights/{rom.name}.h"] = rom_template.render(
-                rom=rom, layer=layer, synthesis=synthesis_type(rom.rom.type), guard=rom.name.upper()
+                rom=rom, layer=layer, synthesis=target.types.integer(rom.rom.type), guard=rom.name.upper()
             )
     return rendered
 
@@ -137,11 +141,24 @@ def _array_names(graph: Graph, top: str) -> dict[str, str]:
     names: dict[str, str] = {}
     for edge in graph.edges:
         name = identifier(edge)
-        while name in taken:
+        while name in taken or f"{name}_t" in taken:
             name += "_"
-        taken.add(name)
+        taken.update((name, f"{name}_t"))
         names[edge] = name
     return names
+
+
+def _layer_names(graph: Graph, names: Mapping[str, str], top: str) -> list[str]:
+    """C names of the layers' functions, which no array, type or ROM has, nor the top function."""
+    taken = {*RESERVED, top, *names.values(), *(f"{n}_t" for n in names.values())}
+    layers = []
+    for node in graph.nodes:
+        name = f"{node.op.kind}_{names[node.outputs[0]]}"
+        while taken.intersection(own := [name, *(f"{name}_{rom.role}" for rom in node.op.roms())]):
+            name += "_"
+        taken.update(own)
+        layers.append(name)
+    return layers
 
 
 def _array(graph: Graph, target: Target, edge: str, name: str) -> Array:
@@ -163,9 +180,8 @@ def _partition(graph: Graph, target: Target, edge: str, name: str) -> str:
     return target.pragma("partition_cyclic", var=name, factor=min(factor, MAX_PARTITION), dim=1)
 
 
-def _layer(graph: Graph, node: Node, target: Target, arrays: Mapping[str, Array]) -> Layer:
+def _layer(graph: Graph, node: Node, name: str, target: Target, arrays: Mapping[str, Array]) -> Layer:
     (x, *others), ys = [arrays[e] for e in node.inputs], tuple(arrays[e] for e in node.outputs)
-    name = f"{node.op.kind}_{ys[0].name}"
     roms = {rom.role: _rom(rom, name, target) for rom in node.op.roms()}
     context = {
         "name": name,
@@ -182,7 +198,21 @@ def _layer(graph: Graph, node: Node, target: Target, arrays: Mapping[str, Array]
     }
     text = environment().get_template(f"kernels/{node.op.kind}.h.j2").render(context)
     lines = indented(line for line in text.splitlines() if line.strip())
+    if target.loop_pragmas_before:
+        lines = _hoisted(lines)
     return Layer(name, node, x, ys, roms, "\n".join(lines), str(node.op))
+
+
+def _hoisted(lines: list[str]) -> list[str]:
+    """Pragmas that kernels write as a loop body's first lines, moved before the loop."""
+    out: list[str] = []
+    for line in lines:
+        above = next((k for k in range(len(out) - 1, -1, -1) if not out[k].startswith("#pragma")), -1)
+        if line.startswith("#pragma") and above >= 0 and " for (" in f" {out[above].lstrip()}":
+            out.insert(above, line)
+        else:
+            out.append(line)
+    return out
 
 
 class _Optional(dict[str, RomText]):

@@ -91,11 +91,6 @@ def storage_hint(rom: Rom) -> str:
     return "rom_bram" if rom.bits >= BRAM_BITS else "rom_lutram"
 
 
-def synthesis_type(ftype: FixedType) -> str:
-    """The element type for synthesis: exactly as wide as the codes."""
-    return f"ap_int<{ftype.width}>" if ftype.signed else f"ap_uint<{ftype.width}>"
-
-
 def digest_bytes(rom: Rom) -> bytes:
     """What a ROM's digest is taken over: its shape, type and codes."""
     head = f"{rom.depth}x{rom.lanes} {rom.type}\n".encode()

@@ -13,7 +13,7 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import numpy_helper
 
-from hwq.errors import ModelError, UnsupportedError
+from hwq.errors import ModelError, UnsupportedError, printable
 
 MAX_ELEMENTS = 1 << 31  # of one tensor
 MAX_BYTES = 1 << 33  # of one model with its external data
@@ -24,18 +24,21 @@ Source = str | Path | bytes | onnx.ModelProto
 def load_model(source: Source) -> tuple[onnx.ModelProto, Path | None]:
     """The parsed model and the folder its external data must lie in (None where it has no folder)."""
     if isinstance(source, onnx.ModelProto):
-        return source, None
+        return _plausible(source, "the model"), None
     folder: Path | None = None
     if isinstance(source, bytes):
         data, label = source, "the model"
     else:
         path = Path(source)
         label = path.name
-        if not path.is_file():
-            raise ModelError(f"no file '{label}'", remedy="give the path of an .onnx file")
-        if path.stat().st_size > MAX_BYTES:
-            raise ModelError(f"'{label}' is over 8 GiB", remedy="keep weights in external data")
-        data, folder = path.read_bytes(), path.resolve().parent
+        try:
+            if not path.is_file():
+                raise ModelError(f"no file '{label}'", remedy="give the path of an .onnx file")
+            if path.stat().st_size > MAX_BYTES:
+                raise ModelError(f"'{label}' is over 8 GiB", remedy="keep weights in external data")
+            data, folder = path.read_bytes(), path.resolve().parent
+        except OSError as error:
+            raise ModelError(f"cannot read '{label}' ({error.strerror})", remedy="give an .onnx file") from None
     model = onnx.ModelProto()
     try:
         model.ParseFromString(data)
@@ -43,11 +46,16 @@ def load_model(source: Source) -> tuple[onnx.ModelProto, Path | None]:
         raise ModelError(
             f"'{label}' is not an ONNX file, or is cut short", remedy="export or download it again"
         ) from None
+    return _plausible(model, label), folder
+
+
+def _plausible(model: onnx.ModelProto, label: str) -> onnx.ModelProto:
+    """The model itself, if it holds a graph whose names are text."""
     if not model.HasField("graph") or not model.graph.output or model.ir_version <= 0:
         raise ModelError(f"'{label}' holds no ONNX graph", remedy="export or download it again")
     if any(isinstance(text, bytes) for text in _texts(model)):
         raise ModelError(f"'{label}' holds names that are not UTF-8", remedy="export or download it again")
-    return model, folder
+    return model
 
 
 def _texts(model: onnx.ModelProto) -> Iterator[Any]:
@@ -113,20 +121,29 @@ def _with_external_data(tensor: onnx.TensorProto, folder: Path | None) -> onnx.T
             remedy="compile from the model's path, not from bytes",
         )
     base = folder.resolve()
-    target = (base / location).resolve()
+    try:
+        target = (base / location).resolve()
+        found = target.is_file()
+    except (OSError, ValueError):  # too long a name, or a zero byte in it
+        raise ModelError(
+            f"tensor '{tensor.name}' has a damaged reference to '{printable(location)}'",
+            remedy="keep external data beside the model",
+        ) from None
     if not location or base not in target.parents:
         raise ModelError(
             f"tensor '{tensor.name}' points outside the model's folder ('{location}')",
             remedy="keep external data beside the model",
         )
-    if not target.is_file():
+    if not found:
         raise ModelError(
             f"tensor '{tensor.name}' needs the missing file '{location}'", remedy="keep it beside the model"
         )
     try:
         offset, length = int(entries.get("offset", 0)), int(entries.get("length", -1))
     except ValueError:
-        raise ModelError(f"tensor '{tensor.name}' has a damaged reference to '{location}'") from None
+        raise ModelError(
+            f"tensor '{tensor.name}' has a damaged reference to '{location}'", remedy="export the model again"
+        ) from None
     size = target.stat().st_size
     length = size - offset if length < 0 else length
     if offset < 0 or length < 0 or offset + length > size or length > MAX_BYTES:

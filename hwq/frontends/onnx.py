@@ -13,7 +13,21 @@ from onnx import helper
 
 from hwq.errors import HwqError, ModelError, SpecError, UnsupportedError, printable
 from hwq.fixed import FixedType
-from hwq.frontends import folding, joins, qdq, qonnx, qoperator, shapes, standard
+from hwq.frontends import (
+    channels_last,
+    conv,
+    folding,
+    functions,
+    joins,
+    pooling,
+    qdq,
+    qonnx,
+    qoperator,
+    resize,
+    shapes,
+    spatial,
+    standard,
+)
 from hwq.frontends.call import MAX_ELEMENTS, Call, Rule, Signal, Value
 from hwq.frontends.loading import Source, element_types, load_model, read_tensor
 from hwq.frontends.order import in_order
@@ -22,7 +36,18 @@ from hwq.names import unique_namer
 from hwq.real import InputType, RealGraph, RealInput, RealNode
 
 STANDARD: Mapping[str, Rule] = MappingProxyType(
-    {**shapes.RULES, **standard.RULES, **joins.RULES, **qdq.RULES, **qoperator.RULES}
+    {
+        **shapes.RULES,
+        **standard.RULES,
+        **joins.RULES,
+        **conv.RULES,
+        **pooling.RULES,
+        **spatial.RULES,
+        **resize.RULES,
+        **functions.RULES,
+        **qdq.RULES,
+        **qoperator.RULES,
+    }
 )
 MAX_FOLDED = 1 << 26  # elements that folding may add to a model's constants, all nodes together
 QONNX_DOMAINS = frozenset({"onnx.brevitas", "qonnx.custom_op.general", "finn.custom_op.general"})
@@ -30,8 +55,9 @@ RULES: Mapping[str, Mapping[str, Rule]] = MappingProxyType(
     {
         "": STANDARD,
         "ai.onnx": STANDARD,
-        "com.microsoft": MappingProxyType({**qdq.RULES, **qoperator.MICROSOFT}),
-        **dict.fromkeys(QONNX_DOMAINS, qonnx.RULES),
+        "com.microsoft": MappingProxyType({**qdq.RULES, **qoperator.MICROSOFT, **functions.MICROSOFT_RULES}),
+        **dict.fromkeys(QONNX_DOMAINS, MappingProxyType({**qonnx.RULES, **pooling.QONNX})),
+        "qonnx.custom_op.channels_last": channels_last.RULES,
     }
 )
 
@@ -39,7 +65,6 @@ REFUSED: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "FloatQuant": ("minifloat quantization", "train with integer quantizers (Quant)"),
         "DynamicQuantizeLinear": ("dynamic quantization: its scale depends on the data", "quantize statically"),
-        "ConvInteger": ("dynamic quantization", "quantize statically (QDQ or QLinearConv)"),
         "DynamicQuantizeMatMul": ("dynamic quantization", "quantize statically (QDQ or QLinearMatMul)"),
         "QuantLSTMCell": ("a recurrent cell", "hwq compiles feed-forward models"),
         "LSTM": ("a recurrent layer", "hwq compiles feed-forward models"),
@@ -198,7 +223,10 @@ class _Walk:
         if attribute.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS):
             raise UnsupportedError("control flow", node=node.name, op=node.op_type, remedy="export a straight graph")
         if attribute.type == onnx.AttributeProto.TENSOR:
-            return read_tensor(attribute.t, self.folder)
+            try:
+                return read_tensor(attribute.t, self.folder)
+            except HwqError as error:
+                raise type(error)(error.found, node=node.name, op=node.op_type, remedy=error.remedy) from None
         if attribute.type == onnx.AttributeProto.SPARSE_TENSOR:
             raise UnsupportedError("a sparse constant", node=node.name, op=node.op_type, remedy="store it densely")
         return helper.get_attribute_value(attribute)
@@ -234,7 +262,9 @@ def _input_shape(info: onnx.ValueInfoProto) -> Shape:
                 f"axis {axis} of input '{info.name}' has no fixed extent", remedy="only the batch axis may be symbolic"
             )
     if prod(dims) > MAX_ELEMENTS:
-        raise ModelError(f"input '{info.name}' has the absurd shape {dims}", remedy=f"hwq takes up to {MAX_ELEMENTS} elements")
+        raise ModelError(
+            f"input '{info.name}' has the absurd shape {dims}", remedy=f"hwq takes up to {MAX_ELEMENTS} elements"
+        )
     return tuple(dims)
 
 

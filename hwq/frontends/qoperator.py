@@ -1,6 +1,6 @@
 """The QOperator form: ops on integer tensors that carry scales, read as dequantize, real op, quantize.
 
-ONNX' QLinearMatMul and MatMulInteger; Microsoft's QGemm, QLinearAdd, QLinearMul, QLinearConcat. Zero points and scales
+ONNX' QLinearMatMul, QLinearConv, MatMulInteger, ConvInteger; Microsoft's QGemm and QLinear ops. Zero points and scales
 are constants: a scale computed from data is dynamic quantization, and is refused.
 """
 
@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 
 from hwq.constants import Coded
-from hwq.exact import Rationals, scalar
-from hwq.fixed import Codes
-from hwq.frontends import shapes, standard
+from hwq.exact import scalar
+from hwq.frontends import conv, functions, pooling, shapes, standard
 from hwq.frontends.call import Call, Rule, Value
 from hwq.frontends.qdq import code_limits, dequantized, quantizer, scale_of, zero_of
 from hwq.frontends.qonnx import quantize
@@ -55,19 +54,19 @@ def qlinear_matmul(call: Call) -> list[Value]:
 def qgemm(call: Call) -> list[Value]:
     """QGemm: alpha A B + C, the int32 C in units of alpha scale_a scale_b; float output where no scale is given."""
     out = 0 if call.attribute("transB", 0) else 1
-    bias: Value | None = None
-    if call.given(6):
-        codes = np.rint(call.array(6, "the bias")).astype(np.int64)
-        bias = Coded(np.atleast_1d(codes), _bias_step(call), scalar(0))
+    alpha = Fraction(float(np.float32(call.attribute("alpha", 1.0))))
+    bias = _bias(call, 6, 1, 4, alpha)
     (y,) = standard.gemm(derived(call, [_operand(call, 0, -2), _operand(call, 3, out), bias], beta=1.0))
     return _quantized(call, y, 7) if call.given(7) else [y]
 
 
-def _bias_step(call: Call) -> Rationals:
-    """alpha scale_a scale_b, per output where scale_b is."""
-    alpha = Fraction(float(np.float32(call.attribute("alpha", 1.0))))
-    first, second = call.exact(1, "the scale of A").reshape(-1), call.exact(4, "the scale of B").reshape(-1)
-    return np.asarray(first * second * alpha, dtype=object)
+def _bias(call: Call, index: int, first: int, second: int, factor: Fraction = Fraction(1)) -> Value | None:
+    """An int32 bias in units of `factor` times the product of two scales, per output where they are; None: no bias."""
+    if not call.given(index):
+        return None
+    scales = [call.exact(i, "an input's scale").reshape(-1) for i in (first, second)]
+    codes = np.rint(call.array(index, "the bias")).astype(np.int64)
+    return Coded(np.atleast_1d(codes), np.asarray(scales[0] * scales[1] * factor, dtype=object), scalar(0))
 
 
 def qlinear_add(call: Call) -> list[Value]:
@@ -91,20 +90,49 @@ def qlinear_concat(call: Call) -> list[Value]:
     return _quantized(call, y, 0)
 
 
+def qlinear_conv(call: Call) -> list[Value]:
+    """QLinearConv: the int32 bias is in units of scale_x scale_w; weight scales may run along the output channels."""
+    bias = _bias(call, 8, 1, 4)
+    (y,) = conv.conv(derived(call, [_operand(call, 0), _operand(call, 3, 0), bias]))
+    return _quantized(call, y, 6)
+
+
+def unary(rule: Rule) -> Rule:
+    """An op of one quantized tensor: codes, scale, zero point, then the output's scale and zero point."""
+
+    def quantized(call: Call) -> list[Value]:
+        if call.attribute("channels_last", 0):
+            raise call.fail("channels_last", "export the model with channels first")
+        (y,) = rule(derived(call, [_operand(call, 0)]))
+        return _quantized(call, y, 3)
+
+    return quantized
+
+
+def _centred(call: Call, index: int, axis: int) -> Value:
+    """Input `index` less the zero point at `index` + 2."""
+    x = call.value(index)
+    seen = derived(call, call.inputs, call.types, axis=axis)
+    return dequantized(call, x, scalar(1), zero_of(seen, index + 2, x.shape))
+
+
 def matmul_integer(call: Call) -> list[Value]:
     """MatMulInteger: (A - zero_a) (B - zero_b), as an integer tensor."""
+    return standard.matmul(derived(call, [_centred(call, 0, -2), _centred(call, 1, -1)]))
 
-    def centred(index: int, axis: int) -> Value:
-        x = call.value(index)
-        seen = derived(call, call.inputs, call.types, axis=axis)
-        zero: Codes = zero_of(seen, index + 2, x.shape)
-        return dequantized(call, x, scalar(1), zero)
 
-    return standard.matmul(derived(call, [centred(0, -2), centred(1, -1)]))
+def conv_integer(call: Call) -> list[Value]:
+    """ConvInteger: (x - zero_x) * (w - zero_w), as an integer tensor; padding is the zero point."""
+    return conv.conv(derived(call, [_centred(call, 0, -2), _centred(call, 1, 0)]))
 
 
 RULES: MappingProxyType[str, Rule] = MappingProxyType(
-    {"QLinearMatMul": qlinear_matmul, "MatMulInteger": matmul_integer}
+    {
+        "QLinearMatMul": qlinear_matmul,
+        "QLinearConv": qlinear_conv,
+        "MatMulInteger": matmul_integer,
+        "ConvInteger": conv_integer,
+    }
 )
 MICROSOFT: MappingProxyType[str, Rule] = MappingProxyType(
     {
@@ -112,5 +140,10 @@ MICROSOFT: MappingProxyType[str, Rule] = MappingProxyType(
         "QLinearAdd": qlinear_add,
         "QLinearMul": qlinear_mul,
         "QLinearConcat": qlinear_concat,
+        "QLinearConv": qlinear_conv,
+        "QLinearAveragePool": unary(pooling.average_pool),
+        "QLinearGlobalAveragePool": unary(pooling.global_average_pool),
+        "QLinearSigmoid": unary(functions.RULES["Sigmoid"]),
+        "QLinearLeakyRelu": unary(functions.RULES["LeakyRelu"]),
     }
 )

@@ -18,18 +18,18 @@ def shape_of(value: Value) -> Shape:
     return tuple(value.shape)
 
 
-def _moved(call: Call, value: Value, op: real.RealOp, shape: Shape, move: Callable[[Array], Array]) -> list[Value]:
+def moved(call: Call, value: Value, op: real.RealOp, shape: Shape, move: Callable[[Array], Array]) -> list[Value]:
     if isinstance(value, Signal):
         return list(call.emit(op, [value], shape))
     return [value.moved(move) if isinstance(value, Coded) else np.asarray(move(value))]
 
 
-def _reshaped(call: Call, value: Value, shape: Shape) -> list[Value]:
+def reshaped(call: Call, value: Value, shape: Shape) -> list[Value]:
     if len(shape) > MAX_AXES:
         raise call.broken(f"a shape of {len(shape)} axes")
     if prod(shape) != prod(shape_of(value)):
         raise call.broken(f"cannot turn shape {list(shape_of(value))} into {list(shape)}")
-    return _moved(call, value, real.Reshape(shape), shape, lambda a: a.reshape(shape))
+    return moved(call, value, real.Reshape(shape), shape, lambda a: a.reshape(shape))
 
 
 def reshape(call: Call) -> list[Value]:
@@ -49,7 +49,7 @@ def reshape(call: Call) -> list[Value]:
         if known == 0 or prod(have) % known:
             raise call.broken(f"cannot turn shape {list(have)} into {want}")
         want[want.index(-1)] = prod(have) // known
-    return _reshaped(call, value, tuple(want))
+    return reshaped(call, value, tuple(want))
 
 
 def flatten(call: Call) -> list[Value]:
@@ -59,7 +59,7 @@ def flatten(call: Call) -> list[Value]:
     if not -len(shape) <= axis <= len(shape):
         raise call.broken(f"axis {axis} of a tensor with {len(shape)} axes")
     axis = axis + len(shape) if axis < 0 else axis
-    return _reshaped(call, value, (prod(shape[:axis]), prod(shape[axis:])))
+    return reshaped(call, value, (prod(shape[:axis]), prod(shape[axis:])))
 
 
 def squeeze(call: Call) -> list[Value]:
@@ -69,7 +69,7 @@ def squeeze(call: Call) -> list[Value]:
     drop = [i for i, d in enumerate(shape) if d == 1] if axes is None else axes
     if any(shape[a] != 1 for a in drop):
         raise call.broken(f"squeezes an axis of shape {list(shape)} that is longer than 1")
-    return _reshaped(call, value, tuple(d for i, d in enumerate(shape) if i not in drop))
+    return reshaped(call, value, tuple(d for i, d in enumerate(shape) if i not in drop))
 
 
 def unsqueeze(call: Call) -> list[Value]:
@@ -79,7 +79,7 @@ def unsqueeze(call: Call) -> list[Value]:
     rank = len(shape) + len(raw)
     for axis in sorted(call.axis(int(a), rank) for a in raw):
         shape.insert(axis, 1)
-    return _reshaped(call, value, tuple(shape))
+    return reshaped(call, value, tuple(shape))
 
 
 def transpose(call: Call) -> list[Value]:
@@ -89,7 +89,7 @@ def transpose(call: Call) -> list[Value]:
     if sorted(perm) != list(range(len(shape))):
         raise call.broken(f"perm {list(perm)} for {len(shape)} axes")
     op = real.Transpose(perm)
-    return _moved(call, value, op, tuple(shape[p] for p in perm), lambda a: a.transpose(perm))
+    return moved(call, value, op, tuple(shape[p] for p in perm), lambda a: a.transpose(perm))
 
 
 def identity(call: Call) -> list[Value]:

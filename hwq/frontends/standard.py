@@ -113,9 +113,8 @@ def div(call: Call) -> list[Value]:
         raise call.fail("a division of two activations", "divide on the host, or multiply by a constant reciprocal")
     x, c, left = _operands(call)
     if not left:
-        raise call.fail(
-            "a constant divided by an activation", "it is not compiled: quantize and use a table on the host"
-        )
+        (inverse,) = call.emit(real.Unary("Reciprocal"), [x], x.shape)
+        return [affine(call, inverse, c, scalar(0))]
     if any(v == 0 for v in c.reshape(-1)):
         raise call.fail("a division by zero", "retrain or re-export the model")
     return [affine(call, x, elementwise(lambda v: 1 / v, c), scalar(0))]
@@ -134,19 +133,22 @@ def _channel(parameter: Rationals, x: Signal, axis: int = 1) -> Rationals:
 
 
 def batch_normalization(call: Call) -> list[Value]:
-    """gamma (x - mean) / sqrt(var + epsilon) + beta, the root taken to 160 bits (exact where rational)."""
     x = call.signal(0)
+    return [normalized(call, x, 1 if len(x.shape) > 1 else 0)]
+
+
+def normalized(call: Call, x: Signal, axis: int) -> Signal:
+    """gamma (x - mean) / sqrt(var + epsilon) + beta along an axis, the root taken to 160 bits (exact where rational)."""
     gamma, beta, mean, var = (call.exact(i, "a BatchNormalization parameter").reshape(-1) for i in range(1, 5))
     if call.attribute("training_mode", 0):
         raise call.fail("BatchNormalization in training mode", "export the model in evaluation mode")
-    axis = 1 if len(x.shape) > 1 else 0
     if any(p.size != x.shape[axis] for p in (gamma, beta, mean, var)):
         raise call.broken(f"parameters of {gamma.size} channels for shape {list(x.shape)}")
     epsilon = Fraction(float(np.float32(call.attribute("epsilon", 1e-5))))
     if any(v + epsilon <= 0 for v in var):
         raise call.fail("a BatchNormalization variance that is not positive", "retrain or re-export the model")
     a = gamma / elementwise(lambda v: sqrt_rational(v + epsilon), var)
-    return [affine(call, x, _channel(a, x, axis), _channel(beta - mean * a, x, axis))]
+    return affine(call, x, _channel(a, x, axis), _channel(beta - mean * a, x, axis))
 
 
 def relu(call: Call) -> list[Value]:

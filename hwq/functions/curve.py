@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from hwq.errors import UnsupportedError
 from hwq.exact import Rationals, to_float
-from hwq.functions.arithmetic import EXACT, FLOAT64, Irrational, Precise, Undefined
+from hwq.functions.arithmetic import FLOAT64, Irrational, Precise, Undefined
 from hwq.functions.table import FUNCTIONS
 
 Doubles = npt.NDArray[np.float64]
@@ -25,17 +25,34 @@ Map = Callable[[Rationals], Rationals]
 Number = Any
 """A `Fraction`, or a `Ball` of some precision."""
 
+SIDES = ("above", "below")
 RELATIVE = 2.0**-46  # bound on a float64 formula's relative error: a hundred units in the last place
 ABSOLUTE = 1e-290  # what underflow may hide
 FIRST_BITS, MOST_BITS = 96, 1 << 13
+HAIR = Fraction(1, 1 << 2048)  # nearer to a bound of few digits than any step of few digits that is not the bound
 
 
 @dataclass(frozen=True)
 class Ball:
-    """A real number within `radius` of `middle`, both of one `Precise` arithmetic."""
+    """A real number within `radius` of `middle`, both of one `Precise` arithmetic.
+
+    `above` and `below`, where known, are fractions it is strictly above and below: a sigmoid stays below 1, however
+    many digits say 1.
+    """
 
     middle: Any
     radius: Any
+    above: Fraction | None = None
+    below: Fraction | None = None
+
+    def ends(self, m: Precise) -> tuple[Fraction, Fraction]:
+        """Fractions between which no step lies that the number does not pass."""
+        low, high = m.fraction(self.middle - self.radius), m.fraction(self.middle + self.radius)
+        if self.above is not None and low <= self.above:
+            low = self.above + HAIR
+        if self.below is not None and high >= self.below:
+            high = self.below - HAIR
+        return min(low, high), max(low, high)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +95,7 @@ class Code(Curve):
         return self
 
     def floats(self, codes: Doubles) -> tuple[Doubles, Doubles]:
-        return codes, np.zeros_like(codes)
+        return codes, np.where(np.abs(codes) < 2.0**53, 0.0, np.abs(codes) * RELATIVE)
 
     def number(self, code: int, channel: int, m: Precise | None) -> Number:
         return Fraction(code)
@@ -116,7 +133,11 @@ class Scaled(Curve):
 
     def number(self, code: int, channel: int, m: Precise | None) -> Number:
         x = self.of.number(code, channel, m)
-        value = _plus(_times(x, _at(self.a, channel), m), _at(self.b, channel), m)
+        a, b = _at(self.a, channel), _at(self.b, channel)
+        value = _plus(_times(x, a, m), b, m)
+        if isinstance(x, Ball) and isinstance(value, Ball):
+            ends = (x.above, x.below) if a > 0 else (x.below, x.above)
+            value = replace(value, **{k: None if v is None else v * a + b for k, v in zip(SIDES, ends, strict=True)})
         for bound, largest in ((self.lo, True), (self.hi, False)):
             if bound is not None:
                 value = _extremum(value, _at(bound, channel), largest, m)
@@ -167,6 +188,7 @@ class Applied(Curve):
                     remedy="put a Clip before it that keeps to where it is defined",
                 ) from None
         assert m is not None
+        code_x = x if isinstance(x, Fraction) else None
         x = _ball(x, m)
         constants = [m.const(v) for v in arguments]
         try:
@@ -175,8 +197,9 @@ class Applied(Curve):
             )
         except (ZeroDivisionError, OverflowError):
             return Ball(m.context.mpf(0), m.context.inf)
-        inaccuracy = m.context.ldexp(abs(value), -m.bits)
-        return Ball(value, 2 * max(abs(below - value), abs(above - value)) + m.context.ldexp(x.radius, -8) + inaccuracy)
+        stray = 2 * max(abs(below - value), abs(above - value)) + m.context.ldexp(x.radius, -8)
+        bounds = function.bounds(code_x, *arguments) if code_x is not None else (None, None)
+        return Ball(value, stray + m.context.ldexp(abs(value), -m.bits), *bounds)
 
     def trends(self, channels: int) -> list[int]:
         inner = self.of.trends(channels)
@@ -299,26 +322,29 @@ def codes_of(curve: Curve, step: Step, codes: npt.NDArray[Any]) -> npt.NDArray[n
         least = step.floats(np.where(known, values - errors, 0.0))
         most = step.floats(np.where(known, values + errors, 0.0))
     result = np.array(least, dtype=np.int64)
+    digits: dict[int, Precise] = {}
     for channel, place in np.argwhere(~known | (least != most)):
-        result[channel, place] = decided(curve, step, int(codes[channel, place]), int(channel))
+        result[channel, place] = decided(curve, step, int(codes[channel, place]), int(channel), digits)
     return result
 
 
-def decided(curve: Curve, step: Step, code: int, channel: int) -> int:
-    """The exact output code of one input code: by fractions, else by digits until both ends of the ball agree."""
+def decided(curve: Curve, step: Step, code: int, channel: int, digits: dict[int, Precise]) -> int:
+    """The exact output code of one input code: by fractions, else by digits until both ends of the ball agree.
+
+    `digits` keeps the arithmetics made, by their bits.
+    """
     try:
         return step.exact(curve.number(code, channel, None), channel)
     except Irrational:
         pass
     bits = FIRST_BITS
     while bits <= MOST_BITS:
-        m = Precise(bits)
+        m = digits[bits] if bits in digits else digits.setdefault(bits, Precise(bits))
         value = curve.number(code, channel, m)
         if isinstance(value, Fraction):
             return step.exact(value, channel)
         if m.context.isfinite(value.middle) and m.context.isfinite(value.radius):
-            ends = [m.fraction(value.middle - value.radius), m.fraction(value.middle + value.radius)]
-            first, last = (step.exact(v, channel) for v in ends)
+            first, last = (step.exact(v, channel) for v in value.ends(m))
             if first == last:
                 return first
         bits *= 2
@@ -341,7 +367,6 @@ def rational_values(curve: Curve, codes: range, channels: int) -> Rationals | No
 
 
 __all__ = [
-    "EXACT",
     "Applied",
     "Code",
     "Curve",

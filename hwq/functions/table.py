@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from math import prod
 from types import MappingProxyType
 from typing import Any
 
@@ -16,6 +17,8 @@ from hwq.functions.arithmetic import EXACT, Numbers
 
 Formula = Callable[..., Any]
 """(numbers, x, *parameters) -> value."""
+Bounds = Callable[..., tuple[Fraction | None, Fraction | None]]
+"""(x, *parameters) -> what the value is strictly above and strictly below, wherever it is irrational."""
 Trend = Callable[..., int]
 """(*parameters) -> +1 where the function never falls, -1 where it never rises, 0 where it does both."""
 
@@ -28,6 +31,7 @@ class Function:
     formula: Formula
     parameters: tuple[str, ...] = ()
     trend: Trend = lambda *_: 0
+    bounds: Bounds = lambda *_: (None, None)
 
     def exact(self, x: Fraction, *parameters: Fraction) -> Fraction:
         """The value where it is rational; raises `Irrational` or `Undefined`."""
@@ -45,6 +49,24 @@ def _falling(*_: Fraction) -> int:
 def _if_positive(*parameters: Fraction) -> int:
     """Rises where all parameters are at least 0."""
     return 1 if all(p >= 0 for p in parameters) else 0
+
+
+def _between(lo: int, hi: int) -> Bounds:
+    return lambda *_: (Fraction(lo), Fraction(hi))
+
+
+def _below_x(x: Fraction, *parameters: Fraction) -> tuple[Fraction | None, Fraction | None]:
+    """x times a weight between 0 and 1."""
+    return (None, x) if x > 0 and all(p > 0 for p in parameters) else (None, None)
+
+
+def _above_relu(x: Fraction) -> tuple[Fraction | None, Fraction | None]:
+    return max(x, Fraction(0)), None
+
+
+def _above_minus(x: Fraction, *factors: Fraction) -> tuple[Fraction | None, Fraction | None]:
+    """Above minus the product of the factors, which are positive."""
+    return (-prod(factors, start=Fraction(1)), None) if all(p > 0 for p in factors) else (None, None)
 
 
 def _sigmoid(m: Numbers, x: Any) -> Any:
@@ -132,21 +154,23 @@ FUNCTIONS: Mapping[str, Function] = MappingProxyType(
     {
         f.name: f
         for f in (
-            Function("Sigmoid", _sigmoid, (), _rising),
-            Function("Tanh", lambda m, x: m.tanh(x), (), _rising),
-            Function("Swish", lambda m, x, alpha: x / (1 + m.exp(-alpha * x)), ("alpha",)),
+            Function("Sigmoid", _sigmoid, (), _rising, _between(0, 1)),
+            Function("Tanh", lambda m, x: m.tanh(x), (), _rising, _between(-1, 1)),
+            Function("Swish", lambda m, x, alpha: x / (1 + m.exp(-alpha * x)), ("alpha",), bounds=_below_x),
             Function("HardSwish", _gate, ("slope", "offset")),
-            Function("Gelu", lambda m, x: x * m.normal(x)),
-            Function("GeluTanh", _gelu_tanh),
-            Function("Mish", _mish),
-            Function("Softplus", _softplus, (), _rising),
+            Function("Gelu", lambda m, x: x * m.normal(x), bounds=_below_x),
+            Function("GeluTanh", _gelu_tanh, bounds=_below_x),
+            Function("Mish", _mish, bounds=_below_x),
+            Function("Softplus", _softplus, (), _rising, _above_relu),
             Function("Softsign", _softsign, (), _rising),
-            Function("Elu", _elu, ("alpha",), _if_positive),
-            Function("Selu", _selu, ("alpha", "gamma"), _if_positive),
-            Function("Celu", _celu, ("alpha",), _rising),
+            Function("Elu", _elu, ("alpha",), _if_positive, _above_minus),
+            Function("Selu", _selu, ("alpha", "gamma"), _if_positive, _above_minus),
+            Function("Celu", _celu, ("alpha",), _rising, _above_minus),
             Function("LeakyRelu", _leaky, ("alpha",), _if_positive),
             Function("PRelu", _leaky, ("slope",), _if_positive),
-            Function("ThresholdedRelu", lambda m, x, a: m.select(x > a, lambda: x, lambda: x * 0), ("alpha",), _if_positive),
+            Function(
+                "ThresholdedRelu", lambda m, x, a: m.select(x > a, lambda: x, lambda: x * 0), ("alpha",), _if_positive
+            ),
             Function("Shrink", _shrink, ("lambd", "bias")),
             Function("Exp", lambda m, x: m.exp(x), (), _rising),
             Function("Log", lambda m, x: m.log(x), (), _rising),
@@ -155,7 +179,7 @@ FUNCTIONS: Mapping[str, Function] = MappingProxyType(
             Function("Abs", _abs),
             Function("Pow", lambda m, x, exponent: m.power(x, exponent), ("exponent",), _power_trend),
             Function("Exponential", lambda m, x, base: m.power(base, x), ("base",), lambda b: 1 if b >= 1 else -1),
-            Function("Erf", lambda m, x: m.erf(x), (), _rising),
+            Function("Erf", lambda m, x: m.erf(x), (), _rising, _between(-1, 1)),
             Function("Sin", lambda m, x: m.sin(x)),
             Function("Cos", lambda m, x: m.cos(x)),
             Function("Floor", lambda m, x: m.floor(x), (), _rising),

@@ -5,18 +5,39 @@ from __future__ import annotations
 from hwq.ops.add import Add
 from hwq.ops.base import Channels, Kernel, Op, Rom, Sample, spread
 from hwq.ops.concat import Concat
+from hwq.ops.conv import Conv
 from hwq.ops.dense import Dense
 from hwq.ops.extremum import Extremum
+from hwq.ops.gather import Gather
+from hwq.ops.lut import Lut
 from hwq.ops.move import Reshape, Transpose
 from hwq.ops.mul import Mul
 from hwq.ops.multiply_shift import MultiplyShift
+from hwq.ops.pool import Pool
 from hwq.ops.scale import Scale
 from hwq.ops.select import TopK
 from hwq.ops.shift import Shift
 from hwq.ops.threshold import Threshold
 
-OPS: tuple[type[Op], ...] = (Dense, Shift, Threshold, Scale, Reshape, Transpose, TopK)
-PENDING_OPS: tuple[type[Op], ...] = (Add, Mul, Extremum, Concat, MultiplyShift)  # no kernel template yet
+OPS: tuple[type[Op], ...] = (
+    Dense,
+    Conv,
+    Pool,
+    Gather,
+    Shift,
+    Threshold,
+    Lut,
+    Scale,
+    Reshape,
+    Transpose,
+    TopK,
+    Add,
+    Mul,
+    Extremum,
+    Concat,
+    MultiplyShift,
+)
+PENDING_OPS: tuple[type[Op], ...] = ()  # no kernel template yet
 
 __all__ = [
     "OPS",
@@ -24,12 +45,16 @@ __all__ = [
     "Add",
     "Channels",
     "Concat",
+    "Conv",
     "Dense",
     "Extremum",
+    "Gather",
     "Kernel",
+    "Lut",
     "Mul",
     "MultiplyShift",
     "Op",
+    "Pool",
     "Reshape",
     "Rom",
     "Sample",

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hwq.fixed import Codes, FixedType
+from hwq.fixed import Codes
 from hwq.ir import Edge
-from hwq.ops.base import Channels, Kernel, Op, Rom, Sample, as_codes
-from hwq.ops.joint import column, expanded, factor_type, joint_loops, joint_shape, scaled_range
+from hwq.ops.base import Channels, Kernel, Rom, Sample, as_codes
+from hwq.ops.joint import ScaledJointOp, columns, expanded, joint_shape, scaled_range
 
 
 @dataclass(frozen=True, eq=False)
-class Add(Op):
+class Add(ScaledJointOp):
     """`left` and `right` (C,) are integers, chosen by the output's channel; the sum has the binary point `frac`."""
 
     kind = "add"
@@ -28,13 +28,6 @@ class Add(Op):
         a, b = inputs
         (a_lo, a_hi), (b_lo, b_hi) = scaled_range(self.left, 0, a), scaled_range(self.right, 0, b)
         return (Edge.covering(joint_shape(a, b), int((a_lo + b_lo).min()), int((a_hi + b_hi).max()), self.frac),)
-
-    def factor_types(self, inputs: tuple[Edge, ...]) -> tuple[FixedType, FixedType]:
-        """Types of the two factors: each takes its operand's binary point to the sum's."""
-        return factor_type(self.left, inputs[0], self.frac), factor_type(self.right, inputs[1], self.frac)
-
-    def loops(self, inputs: tuple[Edge, ...]) -> list[tuple[int, tuple[int, ...]]]:
-        return joint_loops(*(e.shape for e in inputs))
 
     def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
         a, b = inputs
@@ -51,12 +44,7 @@ class Add(Op):
         return kernel
 
     def roms(self) -> tuple[Rom, ...]:
-        if self.left.size == 1:
-            return ()
-        return column("left", self.left), column("right", self.right)
-
-    def macs(self, inputs: tuple[Edge, ...]) -> int:
-        return joint_size(inputs) * sum(1 for m in (self.left, self.right) if not is_shift(m))
+        return columns(self.channels.rows(self.lanes), left=self.left, right=self.right)
 
     def __str__(self) -> str:
         if self.left.size == 1:
@@ -77,16 +65,3 @@ class Add(Op):
         yield Sample("zero", cls(0 * one, one), (a, b))
         far = Edge.covering((1, 5), -(1 << 60), 1 << 60)
         yield Sample("past_int64", cls(np.asarray([1 << 20]), np.asarray([3])), (far, far))
-
-
-def joint_size(inputs: tuple[Edge, ...]) -> int:
-    """Elements of the output."""
-    size = 1
-    for extent in joint_shape(*inputs):
-        size *= extent
-    return size
-
-
-def is_shift(mult: Codes) -> bool:
-    """Whether every factor is 0 or a power of two, its sign aside: no multiplier is built."""
-    return all(int(m) & (int(m) - 1) == 0 for m in np.abs(mult))

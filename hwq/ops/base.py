@@ -104,6 +104,13 @@ def as_codes(values: Any, lo: int, hi: int) -> Codes:
     return np.asarray(values).astype(code_dtype(lo, hi))
 
 
+def wide_constant(role: str, value: int) -> tuple[Rom, ...]:
+    """A ROM for a code that no C++ literal holds; none for others."""
+    if -(1 << 63) < value < 1 << 63:
+        return ()
+    return (Rom(role, np.asarray([[value]], dtype=object), FixedType.covering(value, value)),)
+
+
 class Op(ABC):
     """A hardware op: integers in, integers out, exactly."""
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from hwq.fixed import Codes, FixedType
 from hwq.ir import Edge, Shape
-from hwq.ops.base import Kernel, Op, Rom, Sample, as_codes
+from hwq.ops.base import Kernel, Op, Rom, Sample, as_codes, wide_constant
 from hwq.ops.dense import FLOAT32_EXACT, FLOAT64_EXACT
 from hwq.window import Window, WindowAxis
 
@@ -184,7 +184,7 @@ class Conv(Op):
         if self.bias is not None:
             kind = FixedType.covering(int(self.bias.min()), int(self.bias.max()))
             roms.append(Rom("bias", self.bias.reshape(out_folds, pe), kind))
-        return tuple(roms)
+        return (*roms, *wide_constant("pad", self.pad))
 
     def macs(self, inputs: tuple[Edge, ...]) -> int:
         return inputs[0].shape[0] * prod(self.outputs(inputs[0])) * self.n_out * self.taps

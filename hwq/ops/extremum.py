@@ -9,14 +9,13 @@ import numpy as np
 
 from hwq.fixed import Codes, FixedType
 from hwq.ir import Edge
-from hwq.ops.add import is_shift, joint_size
-from hwq.ops.base import Channels, Kernel, Op, Rom, Sample, as_codes
-from hwq.ops.joint import column, expanded, factor_type, joint_loops, joint_shape, scaled_range
+from hwq.ops.base import Channels, Kernel, Rom, Sample, as_codes
+from hwq.ops.joint import ScaledJointOp, columns, expanded, joint_shape, scaled_range
 
 
 @dataclass(frozen=True, eq=False)
-class Extremum(Op):
-    """`left`, `right` and `add` (C,) are integers, chosen by the output's channel; `frac` is the result's binary point."""
+class Extremum(ScaledJointOp):
+    """`left`, `right` and `add` (C,) are integers, chosen by the output's channel; `frac` is the result's point."""
 
     kind = "extremum"
     largest: bool
@@ -37,17 +36,18 @@ class Extremum(Op):
         lo, hi = pick(a_lo, b_lo), pick(a_hi, b_hi)
         return (Edge.covering(joint_shape(*inputs), int(lo.min()), int(hi.max()), self.frac),)
 
-    def factor_types(self, inputs: tuple[Edge, ...]) -> tuple[FixedType, FixedType]:
-        """Types of the two factors: each takes its operand's binary point to the result's."""
-        return factor_type(self.left, inputs[0], self.frac), factor_type(self.right, inputs[1], self.frac)
-
     def operands(self, inputs: tuple[Edge, ...]) -> tuple[FixedType, FixedType]:
         """Types of the two compared integers."""
         a, b = (FixedType.covering(int(lo.min()), int(hi.max()), self.frac) for lo, hi in self._ends(inputs))
         return a, b
 
-    def loops(self, inputs: tuple[Edge, ...]) -> list[tuple[int, tuple[int, ...]]]:
-        return joint_loops(*(e.shape for e in inputs))
+    @property
+    def adds(self) -> bool:
+        return bool((self.add != 0).any())
+
+    @property
+    def add_type(self) -> FixedType:
+        return FixedType.covering(int(self.add.min()), int(self.add.max()), self.frac)
 
     def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
         (y,) = self.infer(inputs)
@@ -68,12 +68,8 @@ class Extremum(Op):
         return kernel
 
     def roms(self) -> tuple[Rom, ...]:
-        if self.left.size == 1:
-            return ()
-        return column("left", self.left), column("right", self.right), column("add", self.add)
-
-    def macs(self, inputs: tuple[Edge, ...]) -> int:
-        return joint_size(inputs) * sum(1 for m in (self.left, self.right) if not is_shift(m))
+        constants = {"left": self.left, "right": self.right} | ({"add": self.add} if self.adds else {})
+        return columns(self.channels.rows(self.lanes), **constants)
 
     def __str__(self) -> str:
         return f"{'max' if self.largest else 'min'}[x{self.left.size}]"

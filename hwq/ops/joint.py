@@ -9,7 +9,7 @@ import numpy as np
 from hwq.errors import InternalError
 from hwq.fixed import Codes, FixedType
 from hwq.ir import Edge, Shape
-from hwq.ops.base import Rom
+from hwq.ops.base import Op, Rom
 
 
 def joint_shape(*edges: Edge) -> Shape:
@@ -55,6 +55,62 @@ def scaled_range(mult: Codes, add: Codes | int, x: Edge) -> tuple[Codes, Codes]:
     return np.minimum(*ends), np.maximum(*ends)
 
 
-def column(role: str, codes: Codes, frac: int = 0) -> Rom:
-    """A ROM of one code per channel."""
-    return Rom(role, codes.reshape(-1, 1), FixedType.covering(int(codes.min()), int(codes.max()), frac))
+LITERAL_BITS = 62  # constants of one channel that are wider go to a ROM
+
+
+def columns(rows: int, **constants: Codes) -> tuple[Rom, ...]:
+    """ROMs of one code per channel, `rows` read in a cycle; one that all channels share is a literal where it fits."""
+    roms = []
+    for role, codes in constants.items():
+        kind = FixedType.covering(int(codes.min()), int(codes.max()))
+        if codes.size > 1 or kind.width > LITERAL_BITS:
+            roms.append(Rom(role, codes.reshape(-1, 1), kind, rows))
+    return tuple(roms)
+
+
+def is_shift(mult: Codes) -> bool:
+    """Whether every factor is 0 or a power of two, its sign aside: no multiplier is built."""
+    return all(int(m) & (int(m) - 1) == 0 for m in np.abs(mult))
+
+
+class JointOp(Op):
+    """An elementwise op on two edges that broadcast: how its kernel visits them."""
+
+    lanes: int
+
+    def flat(self, inputs: tuple[Edge, ...]) -> bool:
+        """Whether both arrays and the output are walked in step."""
+        return [strides for _, strides in self.loops(inputs)] == [(1, 1)]
+
+    def loops(self, inputs: tuple[Edge, ...]) -> list[tuple[int, tuple[int, ...]]]:
+        return joint_loops(*(e.shape for e in inputs))
+
+    def lanes_in_out(self, inputs: tuple[Edge, ...]) -> tuple[int, int]:
+        lanes = (self.lanes or prod(joint_shape(*inputs))) if self.flat(inputs) else 1
+        return lanes, lanes
+
+    def cycles(self, inputs: tuple[Edge, ...]) -> int:
+        return -(-prod(joint_shape(*inputs)) // self.lanes_in_out(inputs)[0])
+
+
+class ScaledJointOp(JointOp):
+    """A `JointOp` whose operands are first taken to the binary point `frac` by integer factors."""
+
+    left: Codes
+    right: Codes
+    frac: int
+
+    def factor_types(self, inputs: tuple[Edge, ...]) -> tuple[FixedType, FixedType]:
+        """Types of the two factors: each takes its operand's binary point to the output's."""
+        return factor_type(self.left, inputs[0], self.frac), factor_type(self.right, inputs[1], self.frac)
+
+    def units(self, inputs: tuple[Edge, ...]) -> tuple[int, int]:
+        """Per operand: 1 or -1 where that is its factor's value, else 0."""
+        a, b = (
+            next((s for s in (1, -1) if kind.frac >= 0 and m.size == 1 and int(m[0]) == s << kind.frac), 0)
+            for m, kind in zip((self.left, self.right), self.factor_types(inputs), strict=True)
+        )
+        return a, b
+
+    def macs(self, inputs: tuple[Edge, ...]) -> int:
+        return prod(joint_shape(*inputs)) * sum(1 for m in (self.left, self.right) if not is_shift(m))

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 
 from hwq.fixed import Codes, FixedType
 from hwq.ir import Edge
-from hwq.ops.add import joint_size
-from hwq.ops.base import Kernel, Op, Sample, as_codes
-from hwq.ops.joint import expanded, joint_loops, joint_shape
+from hwq.ops.base import Kernel, Sample, as_codes
+from hwq.ops.joint import JointOp, expanded, joint_shape
 
 
 @dataclass(frozen=True)
-class Mul(Op):
+class Mul(JointOp):
     """`shifts` are what is added to each operand's codes (a zero point, taken out); fractions add up."""
 
     kind = "mul"
@@ -34,9 +34,6 @@ class Mul(Op):
         ends = [(u + s) * (v + t) for u in (a.lo, a.hi) for v in (b.lo, b.hi)]
         return (Edge.covering(joint_shape(a, b), min(ends), max(ends), a.type.frac + b.type.frac),)
 
-    def loops(self, inputs: tuple[Edge, ...]) -> list[tuple[int, tuple[int, ...]]]:
-        return joint_loops(*(e.shape for e in inputs))
-
     def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
         a, b = inputs
         (y,) = self.infer(inputs)
@@ -51,7 +48,7 @@ class Mul(Op):
         return kernel
 
     def macs(self, inputs: tuple[Edge, ...]) -> int:
-        return joint_size(inputs)
+        return prod(joint_shape(*inputs))
 
     def __str__(self) -> str:
         return "mul" + (f"[{self.shifts[0]} {self.shifts[1]}]" if any(self.shifts) else "")

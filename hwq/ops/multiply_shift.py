@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hwq.fixed import Codes, FixedType, Rounding
+from hwq.fixed import INT64_SAFE, Codes, FixedType, Rounding
 from hwq.ir import Edge
 from hwq.ops.base import Channels, Kernel, Op, Rom, Sample, as_codes
-from hwq.ops.joint import column, factor_type, scaled_range
+from hwq.ops.joint import columns, factor_type, scaled_range
 from hwq.ops.shift import Circuit, Shift
 
 
@@ -54,21 +54,44 @@ class MultiplyShift(Op):
         (y,), total = self.infer(inputs), self.sum_edge(x)
         widest = max(abs(int(m)) for m in self.mult) * max(abs(x.lo), abs(x.hi))
         bound = 2 * max(widest, abs(total.lo), abs(total.hi), *(abs(int(r)) for r in self.add))
-        mult, add = (as_codes(v, -bound, bound).reshape(1, 1, -1, 1) for v in (self.mult, self.add))
+        low_bits = 0 if bound < INT64_SAFE else self._low_bits(x)
+        if low_bits:
+            bound = 0  # everything fits int64
+        split = [
+            [v >> low_bits, v & ((1 << low_bits) - 1)] for v in (self.mult.astype(object), self.add.astype(object))
+        ]
+        (mult, low_mult), (add, low_add) = (
+            [as_codes(v, -bound, bound).reshape(1, 1, -1, 1) for v in parts] for parts in split
+        )
 
         def kernel(codes: Codes) -> tuple[Codes, ...]:
-            acc = self.channels.view(as_codes(codes, -bound, bound)) * mult
+            wide = self.channels.view(as_codes(codes, -bound, bound))
+            acc = wide * mult
             acc += add
-            acc >>= self.drop
+            if low_bits:
+                acc += (wide * low_mult + low_add) >> low_bits
+            acc >>= self.drop - low_bits
             clamped = np.minimum(np.maximum(acc, self.lo), self.hi)
             return (as_codes(clamped.reshape(codes.shape), y.lo, y.hi),)
 
         return kernel
 
+    def _low_bits(self, x: Edge) -> int:
+        """How many low bits of the constants to work on apart, so that both halves fit int64; 0 where none do."""
+        size = max(abs(x.lo), abs(x.hi), 1)
+        bits = min(self.drop, 61 - size.bit_length())
+        if bits < 1:
+            return 0
+        top = max(abs(int(m)) >> bits for m in self.mult) + 1, max(abs(int(r)) >> bits for r in self.add) + 1
+        return bits if size * top[0] + top[1] + size < INT64_SAFE >> 1 else 0
+
+    @property
+    def add_type(self) -> FixedType:
+        """The type of the offsets: codes of the sum."""
+        return FixedType.covering(int(self.add.min()), int(self.add.max()), self.type.frac + self.drop)
+
     def roms(self) -> tuple[Rom, ...]:
-        if self.mult.size == 1:
-            return ()
-        return column("multipliers", self.mult), column("offsets", self.add)
+        return columns(self.channels.rows(self.lanes), multipliers=self.mult, offsets=self.add)
 
     def macs(self, inputs: tuple[Edge, ...]) -> int:
         return inputs[0].size
@@ -93,6 +116,12 @@ class MultiplyShift(Op):
         yield Sample("odd_clamp", cls(one, -one, 11, -100, 90, signed), (x,))
         yield Sample("no_drop", cls(one, one, 0, -(1 << 19), 1 << 18, FixedType(True, 20, 5)), (x,))
         yield Sample("never_clamps", cls(one, 1000 * one, 14, -100, 100, FixedType(True, 8, -3)), (x,))
+        long = np.asarray([(1 << 43) + 12345, -(1 << 42) - 1]), np.asarray([1 << 60, -(1 << 61)])
+        yield Sample(
+            "two_words",
+            cls(*long, 57, -128, 127, FixedType(True, 8), Channels(2, 30)),
+            (x.covering((1, 60), -(1 << 31), 1 << 31),),
+        )
         far = Edge.covering((1, 6), -(1 << 50), 1 << 50)
         wide = np.asarray([(1 << 24) - 1, -(1 << 23)]), np.asarray([1 << 60, -(1 << 70)], dtype=object)
         yield Sample("past_int64", cls(*wide, 66, -128, 127, FixedType(True, 8), Channels(2, 3)), (far,))

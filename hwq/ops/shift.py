@@ -89,8 +89,8 @@ class Shift(Op):
         rounded = self.rounded_type(x)
         total = None if self.add is None else self.sum_edge(x).type
         source = total or x.type
-        if source.signed and self.drop >= source.width:
-            total = FixedType(True, self.drop + 1, x.type.frac)  # AMD's header aborts when it rounds every bit away
+        if self.drop > source.width:
+            total = FixedType(source.signed, self.drop, x.type.frac)  # AMD's header aborts on rounding more than it has
         mirrored = {Rounding.CEIL: "always", Rounding.AWAY: "positive"}.get(self.rounding, "")
         low_fits, high_fits = not low_acts or self.lo == y.type.lo, not high_acts or self.hi == y.type.hi
         # The vendors' symmetric saturation of a one-bit signed type gives -1, not 0.

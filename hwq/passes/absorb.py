@@ -1,28 +1,30 @@
-"""absorb: integer offsets after a dense layer move into its bias, where a designer would write them."""
+"""absorb: integer offsets after a dense layer or a convolution move into its bias, where a designer would write them."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 
 from hwq.fixed import Codes
 from hwq.ir import Graph, Node
-from hwq.ops import Channels, Dense, Scale, Shift
+from hwq.ops import Channels, Conv, Dense, Scale, Shift
 
 
 def absorb(graph: Graph) -> Graph:
-    """Offsets of `Shift` and of multiplierless `Scale` become the bias of the `Dense` that only they read."""
+    """Offsets of `Shift` and of multiplierless `Scale` become the bias of the `Dense` or `Conv` that only they read."""
     uses = graph.uses()
     makers = {n.outputs[0]: n for n in graph.nodes}
     changed: dict[tuple[str, ...], Node] = {}
     alias: dict[str, str] = {}
     for node in graph.nodes:
         maker = makers.get(node.inputs[0])
-        if maker is None or uses[node.inputs[0]] != 1 or not isinstance(maker.op, Dense) or maker.op.bias is not None:
+        if maker is None or uses[node.inputs[0]] != 1 or not isinstance(maker.op, Dense | Conv):
             continue
-        bias = _offsets(node, maker.op.n_out)
-        if bias is None:
+        inner = prod(graph.outs(maker)[0].shape[2:]) if isinstance(maker.op, Conv) else 1
+        bias = _offsets(node, maker.op.n_out, inner)
+        if bias is None or maker.op.bias is not None:
             continue
         changed[maker.outputs] = replace(maker, op=replace(maker.op, bias=bias))
         if isinstance(node.op, Shift):
@@ -36,13 +38,13 @@ def absorb(graph: Graph) -> Graph:
     return merged.with_nodes(merged.nodes)
 
 
-def _offsets(node: Node, n_out: int) -> Codes | None:
-    """One offset per output of the dense layer, or None where the node adds none or in another pattern."""
+def _offsets(node: Node, n_out: int, inner: int) -> Codes | None:
+    """One offset per output channel (`inner` elements each), or None where the node adds none or in another pattern."""
     op = node.op
     if not isinstance(op, Shift | Scale) or op.add is None:
         return None
     if isinstance(op, Scale) and bool((op.mult != 1).any()):
         return None
-    if op.channels.inner != 1 or op.channels.count not in (1, n_out):
+    if op.channels.count != 1 and op.channels != Channels(n_out, inner):
         return None
     return np.ascontiguousarray(np.broadcast_to(op.add, (n_out,)))

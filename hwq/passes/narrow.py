@@ -16,7 +16,7 @@ from hwq.exact import scalar
 from hwq.fixed import INT64_SAFE, Codes, Rounding
 from hwq.ir import Edge, Graph, Node
 from hwq.ops import Add
-from hwq.ops.add import is_shift
+from hwq.ops.joint import is_shift
 from hwq.ops.requant import Requant
 from hwq.steps import Rounded
 
@@ -89,7 +89,7 @@ class _Pairs:
         self.levels, self.starts = np.unique(flat[order], return_index=True)
 
     def offset(self, left: int, right: int, drop: int) -> int | None:
-        """A c so that `(left a + right b + c) >> drop`, clamped, is the code of every pair; None where there is none."""
+        """A c so that `(left a + right b + c) >> drop`, clamped, is the code of every pair, or None."""
         sums = left * self.a + right * self.b
         least, most = np.minimum.reduceat(sums, self.starts), np.maximum.reduceat(sums, self.starts)
         if self.levels.size == 1:

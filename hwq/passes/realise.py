@@ -1,7 +1,8 @@
 """realise: every exact step function becomes the cheapest circuit that is proved equal to it.
 
-In order: nothing (identity), a shift, then by cost thresholds or a product and a shift. The proof compares both sides of every step point over the
-whole reachable range of the accumulator; both functions are monotone, so equality there is equality everywhere.
+In order: nothing (identity), a shift, then by cost thresholds or a product and a shift. The proof compares both sides
+of every step point over the whole reachable range of the accumulator; both functions are monotone, so equality there is
+equality everywhere.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from hwq.fixed import Codes, Rounding, code_dtype, log2_exact
 from hwq.ir import Edge, Graph, Node
 from hwq.ops import Channels, MultiplyShift, Op, Shift, Threshold
 from hwq.ops.requant import Requant
+from hwq.ops.tabulated import Tabulated
 from hwq.passes.costs import DEFAULT_COSTS, Costs
 from hwq.passes.requantizer import multiply_shift
+from hwq.passes.tables import cheapest_table
 from hwq.steps import Rounded, Rows
 
 MAX_SHIFT = 512
@@ -31,10 +34,17 @@ def realise(graph: Graph, costs: Costs = DEFAULT_COSTS) -> Graph:
     nodes: list[Node] = []
     alias: dict[str, str] = {}
     for node in graph.nodes:
-        if not isinstance(node.op, Requant):
+        if not isinstance(node.op, Requant | Tabulated):
             nodes.append(node)
             continue
         (x,) = graph.ins(node)
+        if isinstance(node.op, Tabulated):
+            table = cheapest_table(node.op, x, node.name)
+            if table is None:
+                alias[node.outputs[0]] = node.inputs[0]
+            else:
+                nodes.append(replace(node, op=table))
+            continue
         rows = node.op.step.integer_rows(x.lo, x.hi)
         rows = replace(rows, base=rows.base + node.op.offsets[:, 0])
         circuit = cheapest(node.op, rows, x, node.name, costs)
@@ -118,16 +128,16 @@ def proved(circuit: Op, rows: Rows, x: Edge) -> bool:
         flat = replace(circuit, channels=Channels(circuit.channels.count, 1))
     kernel = flat.prepare((Edge((count,), x.type, x.lo, x.hi),))
     dtype = code_dtype(x.lo, x.hi)
-    ends = np.tile(np.asarray([x.lo, x.hi]).astype(dtype), (count, 1))
+    ends: Codes = np.tile(np.asarray([x.lo, x.hi]).astype(dtype), (count, 1))
     some = max(1, POINTS_AT_ONCE // count)
     for start in range(-1, width, some):
-        steps = rows.bounds[:, max(0, start) : start + some].astype(dtype)
+        steps: Codes = rows.bounds[:, max(0, start) : start + some].astype(dtype)
         points = np.concatenate([ends, steps, steps - 1], axis=1)
         points = np.minimum(np.maximum(points, x.lo), x.hi)
         wanted = np.empty(points.shape, dtype=np.int64)
         for c in range(count):
             reached = np.searchsorted(rows.bounds[c].astype(dtype), points[c], side="right")
             wanted[c] = rows.base[c] + rows.sign[c] * reached
-        if not bool((kernel(points.T)[0].T == wanted).all()):
+        if not bool((wanted == kernel(points.T)[0].T).all()):
             return False
     return True

@@ -19,7 +19,7 @@ from hwq.ops import MultiplyShift
 from hwq.ops.requant import Requant
 from hwq.steps import Rounded, Rows
 
-MAX_DROP = 56  # bits; v_j then fits int64
+MAX_DROP = 62  # bits
 MAX_MULT_BITS = 48
 BLOCK = 256  # levels of which only the two that matter most are looked at while searching
 
@@ -38,18 +38,19 @@ def multiply_shift(requant: Requant, rows: Rows, x: Edge) -> MultiplyShift | Non
         _line(rows.bounds[c, : reached[c]], int(rows.base[c]), int(rows.sign[c]), slopes[c], (lo, hi), (x.lo, x.hi))
         for c in range(count)
     ]
-    drop, found = 0, []
+    found: list[tuple[int, int]] = []
     for line in lines:
-        mult = line.least()
-        if mult is None:
+        least = line.least()
+        if least is None:
             return None
-        found.append(mult)
-        drop = max(drop, mult[0])
+        found.append(least)
+    drop = max(n for n, _ in found)
     pairs = [line.at(drop, n, m) for line, (n, m) in zip(lines, found, strict=True)]
-    if any(p is None for p in pairs):
+    constants = [p for p in pairs if p is not None]
+    if len(constants) < count:
         return None
-    mult = _integers([p[0] for p in pairs if p])
-    return MultiplyShift(mult, _integers([p[1] for p in pairs if p]), drop, lo, hi, requant.type, requant.channels)
+    mult, add = (_integers(list(column)) for column in zip(*constants, strict=True))
+    return MultiplyShift(mult, add, drop, lo, hi, requant.type, requant.channels)
 
 
 def _integers(values: list[int]) -> Codes:
@@ -67,13 +68,11 @@ def _slopes(requant: Requant, rows: Rows, reached: list[int]) -> list[Fraction]:
     return slopes
 
 
-def _line(
-    bounds: Codes, base: int, sign: int, slope: Fraction, clamp: tuple[int, int], ends: tuple[int, int]
-) -> _Line:
-    run, wild = bounds - bounds[:1], 0
+def _line(bounds: Codes, base: int, sign: int, slope: Fraction, clamp: tuple[int, int], ends: tuple[int, int]) -> _Line:
+    run, wild = bounds - bounds[:1], 1
     if bounds.size > 2:
         middle = np.arange(bounds.size) * (float(run[-1]) / (bounds.size - 1))
-        wild = int(np.abs(run - middle).max() * ((bounds.size - 1) / max(1.0, float(run[-1])))) + 1
+        wild = int(16 * np.abs(run - middle).max() * ((bounds.size - 1) / max(1.0, float(run[-1])))) + 2
     return _Line(run, int(bounds[0]) if bounds.size else 0, wild, base, sign, slope, clamp, ends)
 
 
@@ -83,7 +82,7 @@ class _Line:
 
     run: Codes  # the reached steps' distances from the first, ascending
     first: int  # the first step
-    wild: int  # how many codes the steps may stray from a line: less than two, where a scale made them
+    wild: int  # sixteenths of a code that steps may stray from a line: little over one code, where a scale made them
     base: int
     sign: int
     slope: Fraction
@@ -136,7 +135,7 @@ class _Line:
     def _interval(self, n: int, m: int, some: Codes | None) -> tuple[int, int] | None:
         """The offsets r for which the line has the right code at both sides of every step (of `some`), or None."""
         index, run = (np.arange(self.run.size), self.run) if some is None else (some, self.run[some])
-        if abs((int(index[-1]) << n) - int(run[-1]) * m) + ((2 + self.wild) << n) + 2 * m >= INT64_SAFE:
+        if abs((int(index[-1]) << n) - int(run[-1]) * m) + (self.wild << n) // 16 + 2 * m >= 1 << 63:
             return None
         v = (index << n) - run * np.int64(m)  # may wrap on the way; the result fits
         least, most = int(v.min()), int(v.max())

@@ -18,12 +18,18 @@ class TypeStyle:
     unsigned: str
     signed_modes: str
     unsigned_modes: str
+    signed_integer: str  # a bare integer of {w} bits, for ROM words
+    unsigned_integer: str
     rounding: Mapping[Rounding, str]
     overflow: Mapping[Overflow, str]
 
     def storage(self, ftype: FixedType) -> str:
         """The type that stores codes of `ftype`: no rounding or overflow mode. Width 0 is stored in one bit."""
         return (self.signed if ftype.signed else self.unsigned).format(w=max(1, ftype.width), i=self._integer(ftype))
+
+    def integer(self, ftype: FixedType) -> str:
+        """A bare integer exactly as wide as the codes."""
+        return (self.signed_integer if ftype.signed else self.unsigned_integer).format(w=max(1, ftype.width))
 
     def conversion(self, ftype: FixedType, rounding: Rounding, overflow: Overflow) -> str:
         """The type whose constructor rounds and saturates as stated."""
@@ -55,6 +61,10 @@ class Target:
     header_env: tuple[str, ...]  # environment variables naming an installation, whose include folder wins
     header_paths: tuple[str, ...]  # include folders below such a variable
     pragmas: Mapping[str, str] = field(default_factory=dict)
+    loop_pragmas_before: bool = False  # whether a loop's pragmas stand before it rather than in its body
+    scverify: bool = False  # whether the testbench speaks Catapult's SCVerify
+    codes: str = "project/codes_ap.h.j2"  # template that turns codes into the vendor's types and back
+    advice: str = ""  # for the project's README: how to run the tool
     script: str = ""  # template of the build script, below templates/project
     script_name: str = "run.tcl"
     default_part: str = ""

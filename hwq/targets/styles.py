@@ -11,6 +11,8 @@ AP_TYPES = TypeStyle(
     unsigned="ap_ufixed<{w},{i}>",
     signed_modes="ap_fixed<{w},{i},{q},{o}>",
     unsigned_modes="ap_ufixed<{w},{i},{q},{o}>",
+    signed_integer="ap_int<{w}>",
+    unsigned_integer="ap_uint<{w}>",
     rounding={
         Rounding.FLOOR: "AP_TRN",
         Rounding.TO_ZERO: "AP_TRN_ZERO",
@@ -34,6 +36,8 @@ AC_TYPES = TypeStyle(
     unsigned="ac_fixed<{w},{i},false>",
     signed_modes="ac_fixed<{w},{i},true,{q},{o}>",
     unsigned_modes="ac_fixed<{w},{i},false,{q},{o}>",
+    signed_integer="ac_int<{w},true>",
+    unsigned_integer="ac_int<{w},false>",
     rounding={
         Rounding.FLOOR: "AC_TRN",
         Rounding.TO_ZERO: "AC_TRN_ZERO",

@@ -11,13 +11,15 @@ from types import MappingProxyType
 
 from hwq import real
 from hwq.ir import Graph
+from hwq.passes.lowering.conv import lower_conv
+from hwq.passes.lowering.curves import finished_curve, lower_unary, with_curves
 from hwq.passes.lowering.elementwise import lower_affine, lower_clip
-from hwq.passes.lowering.grids import finished
 from hwq.passes.lowering.joins import lower_add, lower_concat, lower_extremum, lower_mul
 from hwq.passes.lowering.linear import lower_matmul
 from hwq.passes.lowering.moves import lower_reshape, lower_topk, lower_transpose
 from hwq.passes.lowering.quantizers import lower_quantize, lower_stairs
 from hwq.passes.lowering.state import Lowering, LoweringRule
+from hwq.passes.lowering.windows import lower_pool, lower_select
 
 RULES: Mapping[type[real.RealOp], LoweringRule] = MappingProxyType(
     {
@@ -26,6 +28,9 @@ RULES: Mapping[type[real.RealOp], LoweringRule] = MappingProxyType(
         real.Reshape: lower_reshape,
         real.Transpose: lower_transpose,
         real.MatMul: lower_matmul,
+        real.Conv: lower_conv,
+        real.Pool: lower_pool,
+        real.Select: lower_select,
         real.Add: lower_add,
         real.Mul: lower_mul,
         real.Extremum: lower_extremum,
@@ -33,10 +38,11 @@ RULES: Mapping[type[real.RealOp], LoweringRule] = MappingProxyType(
         real.Quantize: lower_quantize,
         real.Stairs: lower_stairs,
         real.TopK: lower_topk,
+        real.Unary: lower_unary,
     }
 )
 
 
 def lower(graph: real.RealGraph) -> Graph:
     """The hardware graph of a real graph: integer ops and exact `Requant`s."""
-    return Lowering(graph).run(RULES, finished)
+    return Lowering(graph).run(with_curves(RULES), finished_curve)

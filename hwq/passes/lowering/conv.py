@@ -101,6 +101,6 @@ def _constant_part(b: Rationals, weights: Codes, groups: int) -> Rationals:
     if all(v == 0 for v in b):
         return scalar(0)
     m, n_in = weights.shape[:2]
-    sums: Any = weights.reshape(m, n_in, -1).sum(axis=2, dtype=np.int64).astype(object)
+    sums: Any = weights.reshape(m, n_in, -1).sum(axis=2).astype(object)
     rows = np.repeat(b.reshape(groups, n_in), m // groups, axis=0)
     return np.asarray((sums * rows).sum(axis=1) + Fraction(0), dtype=object)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hwq import real
-from hwq.passes.lowering.state import Lowering, State
+from hwq.passes.lowering.state import Lowering, Pending
 
 
-def lower_affine(low: Lowering, node: real.RealNode, op: real.Affine, x: State) -> list[State]:
+def lower_affine(low: Lowering, node: real.RealNode, op: real.Affine, x: Pending) -> list[Pending]:
     return [replace(x, of=x.of.then(op.a, op.b))]
 
 
-def lower_clip(low: Lowering, node: real.RealNode, op: real.Clip, x: State) -> list[State]:
+def lower_clip(low: Lowering, node: real.RealNode, op: real.Clip, x: Pending) -> list[Pending]:
     return [replace(x, of=x.of.clipped(op.lo, op.hi))]

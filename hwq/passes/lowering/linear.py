@@ -22,17 +22,16 @@ def lower_matmul(low: Lowering, node: real.RealNode, op: real.MatMul, x: State) 
     x = settled(low, node, coded(x, node))
     shape = low.edges[x.edge].shape
     weights, weight_scale = op.weights.integers("weights")
-    w_row, weights = _along_outputs(weight_scale, weights)
+    w_row, weights = along_outputs(weight_scale, weights)
     offset = _constant_part(x.of.b, weights, shape) * w_row
     a_row, weights = _along_inputs(x.of.a, weights, shape, "the activation's scale")
     acc_scale = np.asarray(a_row * w_row, dtype=object)
-    weight_frac = _weight_frac(w_row)
-    (edge,) = low.emit(node, Dense(weights, frac=weight_frac), x.edge)
+    (edge,) = low.emit(node, Dense(weights, frac=weight_frac(w_row)), x.edge)
     low.accumulators.add(edge)
     return [Coded(edge, Affine(squeeze_uniform(acc_scale), squeeze_uniform(np.asarray(offset, dtype=object))))]
 
 
-def _weight_frac(scale: Rationals) -> int:
+def weight_frac(scale: Rationals) -> int:
     """The binary point weights are shown with: their scale's, where that is one power of two."""
     one = uniform(scale)
     exponent = None if one is None else log2_exact(one)
@@ -56,7 +55,7 @@ def _along_inputs(scale: Rationals, weights: Codes, shape: Shape, what: str) -> 
     return scalar(step), multiplied(weights, np.asarray(factors, dtype=object)[:, None])
 
 
-def _along_outputs(scale: Rationals, weights: Codes) -> tuple[Rationals, Codes]:
+def along_outputs(scale: Rationals, weights: Codes) -> tuple[Rationals, Codes]:
     """Weight scales per output channel stay with the accumulator; along the inputs they move into the weights."""
     scale = narrowed(scale.reshape((1,) * (2 - scale.ndim) + scale.shape)) if scale.size > 1 else scale.reshape(1, 1)
     if scale.shape[0] == 1:

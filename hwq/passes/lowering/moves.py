@@ -8,26 +8,26 @@ from fractions import Fraction
 import numpy as np
 
 from hwq import real
-from hwq.exact import Rationals, scalar, uniform
+from hwq.exact import Rationals, narrowed, scalar, uniform
 from hwq.ops import TopK
 from hwq.passes.lowering.grids import on_one_grid, settled
 from hwq.passes.lowering.moving import Move
-from hwq.passes.lowering.state import Affine, Coded, Lowering, Raw, State, coded
+from hwq.passes.lowering.state import Affine, Coded, Curved, Lowering, Pending, Raw, State, coded
 
 
-def lower_reshape(low: Lowering, node: real.RealNode, op: real.Reshape, x: State) -> list[State]:
+def lower_reshape(low: Lowering, node: real.RealNode, op: real.Reshape, x: Pending) -> list[Pending]:
     return [_move(low, node, x, Move.reshape(low.shape(x), op.shape))]
 
 
-def lower_transpose(low: Lowering, node: real.RealNode, op: real.Transpose, x: State) -> list[State]:
+def lower_transpose(low: Lowering, node: real.RealNode, op: real.Transpose, x: Pending) -> list[Pending]:
     return [_move(low, node, x, Move.transpose(low.shape(x), op.perm))]
 
 
-def _move(low: Lowering, node: real.RealNode, x: State, move: Move) -> State:
+def _move(low: Lowering, node: real.RealNode, x: Pending, move: Move) -> Pending:
     def follow(v: Rationals | None) -> Rationals | None:
         if v is None or v.size == 1:
             return None if v is None else scalar(v.reshape(-1)[0])
-        return np.asarray(move.forward(np.broadcast_to(v, move.before)), dtype=object)
+        return narrowed(np.asarray(move.forward(np.broadcast_to(v, move.before)), dtype=object))
 
     a, b = follow(x.of.a), follow(x.of.b)
     assert a is not None
@@ -38,6 +38,8 @@ def _move(low: Lowering, node: real.RealNode, x: State, move: Move) -> State:
     (edge,) = low.emit(node, move.op(), x.edge)
     if x.edge in low.accumulators:
         low.accumulators.add(edge)
+    if isinstance(x, Curved):
+        return Curved(edge, of, x.curve.mapped(lambda v: np.asarray(follow(v), dtype=object)))
     return Coded(edge, of)
 
 

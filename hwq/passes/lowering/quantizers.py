@@ -26,27 +26,27 @@ def lower_quantize(low: Lowering, node: real.RealNode, op: real.Quantize, x: Sta
     of = x.of.then(op.a, op.b)
     lo, hi = _code_bounds(low, x, op, of)
     value = Affine(op.scale, op.offset)
-    frac = _scale_frac(op.scale)
+    frac = scale_frac(op.scale)
     shape = low.shape(x)
     after = np.asarray(op.after, dtype=object)
     parts = list(np.broadcast_arrays(of.a, of.b, lo, hi, after))
     if isinstance(x, Raw):
         parts, shape = [unmoved(p, x.moves, shape) for p in parts], x.shape
-    rows, channels = _rows(parts, shape)
+    rows, channels = channel_rows(parts, shape)
     step = Rounded(rows[0], rows[1], op.rounding, rows[2], rows[3])
     if op.lo is not None and op.hi is not None:
         kind = FixedType.covering(op.lo, op.hi, frac)
     else:
         kind = FixedType.covering(min(int(v) for v in rows[2]), max(int(v) for v in rows[3]), frac)
-    return [_stepped(low, node, x, step, channels, kind, value, _one_or_rows(rows[4]))]
+    return [_stepped(low, node, x, step, channels, kind, value, one_or_rows(rows[4]))]
 
 
-def _one_or_rows(row: Rationals) -> int | Codes:
+def one_or_rows(row: Rationals) -> int | Codes:
     one = set(row.tolist())
     return int(one.pop()) if len(one) == 1 else row.astype(np.int64)
 
 
-def _rows(parts: list[Any], shape: Shape) -> tuple[list[Any], Channels]:
+def channel_rows(parts: list[Any], shape: Shape) -> tuple[list[Any], Channels]:
     """Parameters of one step function per channel, flat, and the channel map they share."""
     kept = [narrowed(np.asarray(p, dtype=object)) for p in parts]
     common = np.broadcast_shapes(*(k.shape for k in kept))
@@ -87,7 +87,7 @@ def _round_one(value: Fraction, rounding: Rounding) -> int:
     return int(round_ratio(*pair, rounding)[0])
 
 
-def _scale_frac(scale: Rationals) -> int:
+def scale_frac(scale: Rationals) -> int:
     one = uniform(scale)
     exponent = None if one is None or one <= 0 else log2_exact(one)
     return 0 if exponent is None or abs(exponent) > 512 else -exponent
@@ -107,15 +107,15 @@ def lower_stairs(low: Lowering, node: real.RealNode, op: real.Stairs, x: State) 
     parts = list(np.broadcast_arrays(of.a, of.b, *(full[..., k] for k in range(steps))))
     if isinstance(x, Raw):
         parts, shape = [unmoved(p, x.moves, shape) for p in parts], x.shape
-    rows, channels = _rows(parts, shape)
+    rows, channels = channel_rows(parts, shape)
     levels = np.stack(rows[2:], axis=1) if steps else np.empty((rows[0].size, 0), dtype=object)
-    bias = _integer_bias(op)
-    kind = FixedType.covering(bias, bias + steps, _scale_frac(op.scale))
+    bias = integer_bias(op)
+    kind = FixedType.covering(bias, bias + steps, scale_frac(op.scale))
     value = Affine(op.scale, op.offset - bias * op.scale)
     return [_stepped(low, node, x, Stairs(rows[0], rows[1], levels), channels, kind, value, bias)]
 
 
-def _integer_bias(op: real.Stairs) -> int:
+def integer_bias(op: real.Stairs) -> int:
     """The part of the offset that codes carry, so that codes are values where they can be."""
     scale, offset = uniform(op.scale), uniform(op.offset)
     if scale is None or offset is None or (offset / scale).denominator != 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from hwq import real
 from hwq.errors import HwqError, UnsupportedError
 from hwq.exact import Rationals, scalar, squeeze_uniform
+from hwq.functions.curve import Curve
 from hwq.ir import Edge, Graph, InputPort, Node, OutputPort, Shape
 from hwq.ops import Op
 from hwq.passes.lowering.moving import Move
@@ -71,10 +72,21 @@ class Raw:
     moves: tuple[Move, ...] = ()
 
 
+@dataclass(frozen=True, eq=False)
+class Curved:
+    """A real edge that is a function of the codes on `edge`: `of` applied to a curve, no quantizer met yet."""
+
+    edge: str
+    of: Affine
+    curve: Curve
+
+
 State = Coded | Raw
+Pending = State | Curved
+"""What an edge can be between its ops; a `Curved` one meets only rules that know of curves (see `with_curves`)."""
 
 
-LoweringRule = Callable[..., list[State]]
+LoweringRule = Callable[..., Sequence[Pending]]
 """(lowering, real node, its op, a state per input) -> a state per output."""
 
 
@@ -83,7 +95,7 @@ class Lowering:
 
     def __init__(self, graph: real.RealGraph) -> None:
         self.graph = graph
-        self.states: dict[str, State] = {}
+        self.states: dict[str, Pending] = {}
         self.edges: dict[str, Edge] = {}
         self.nodes: list[Node] = []
         self.inputs: list[InputPort] = []
@@ -126,9 +138,9 @@ class Lowering:
         state = finish(self, node, self.states[edge])
         return OutputPort(name, state.edge, state.of.a, state.of.b)
 
-    def shape(self, state: State) -> Shape:
+    def shape(self, state: Pending) -> Shape:
         """The shape of a real edge."""
-        if isinstance(state, Coded):
+        if isinstance(state, Coded | Curved):
             return self.edges[state.edge].shape
         return state.moves[-1].after if state.moves else state.shape
 
@@ -148,14 +160,16 @@ class Lowering:
         return tuple(names)
 
 
-Finish = Callable[[Lowering, real.RealNode, State], Coded]
+Finish = Callable[[Lowering, real.RealNode, Pending], Coded]
 """Makes a state fit to leave through an output port."""
 
 
-def coded(state: State, node: real.RealNode) -> Coded:
+def coded(state: Pending, node: real.RealNode) -> Coded:
     """The state as codes, or the error that asks for an input type."""
     if isinstance(state, Coded):
         return state
+    if isinstance(state, Curved):
+        raise UnsupportedError("a function reaches it without a quantizer", remedy="put a Quant node before it")
     name = state.source.name
     raise UnsupportedError(
         f"model input '{name}' reaches it unquantized and has no type",

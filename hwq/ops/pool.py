@@ -1,0 +1,116 @@
+"""pool: the largest, the least or the sum of each window, over any axes: MaxPool, average pools and reductions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import product
+from math import prod
+
+import numpy as np
+
+from hwq.fixed import Codes, FixedType, code_dtype
+from hwq.ir import Edge
+from hwq.ops.base import Kernel, Op, Rom, Sample, as_codes, wide_constant
+from hwq.window import Reduction, Window, WindowAxis
+
+
+@dataclass(frozen=True)
+class Pool(Op):
+    """The window spans all axes of x. Outside x stands the code `pad` in sums; extrema leave the outside out."""
+
+    kind = "pool"
+    window: Window
+    how: Reduction
+    pad: int = 0
+
+    def axes(self, x: Edge) -> list[WindowAxis]:
+        """The loops over all axes."""
+        return self.window.loops(x.shape, tuple(str(i) for i in range(len(x.shape))))
+
+    def _terms(self, x: Edge) -> tuple[int, int]:
+        """Fewest and most elements of x in one window."""
+        counts = self.window.counts(x.shape)
+        return int(counts.min()), int(counts.max())
+
+    def infer(self, inputs: tuple[Edge, ...]) -> tuple[Edge, ...]:
+        (x,) = inputs
+        shape = self.window.outputs(x.shape)
+        if self.how is not Reduction.SUM:
+            return (replace(x, shape=shape),)
+        taps = self.window.taps
+        lows = [n * x.lo + (taps - n) * self.pad for n in self._terms(x)]
+        highs = [n * x.hi + (taps - n) * self.pad for n in self._terms(x)]
+        return (Edge.covering(shape, min(lows), max(highs), x.type.frac),)
+
+    def accumulator(self, x: Edge) -> FixedType:
+        """The running sum, in any order of addition; for extrema, x's type."""
+        if self.how is not Reduction.SUM:
+            return x.type
+        taps = self.window.taps
+        lo, hi = min(x.lo, self.pad, 0) * taps, max(x.hi, self.pad, 0) * taps
+        return FixedType.covering(lo, hi, x.type.frac)
+
+    def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
+        (x,) = inputs
+        (y,) = self.infer(inputs)
+        total = self.accumulator(x)
+        dtype = code_dtype(min(total.lo, x.lo), max(total.hi, x.hi))
+        outside = {Reduction.LARGEST: x.lo, Reduction.LEAST: x.hi, Reduction.SUM: self.pad}[self.how]
+        join = {Reduction.LARGEST: np.maximum, Reduction.LEAST: np.minimum, Reduction.SUM: np.add}[self.how]
+        whole = tuple(i + 1 for i, (k, n) in enumerate(zip(self.window.kernel, x.shape, strict=True)) if k == n > 1)
+        others = [m for i, m in enumerate(self.window.moves()) if i + 1 not in whole]
+        over_axes = not any(others) and not self.window.padded
+
+        def kernel(codes: Codes) -> tuple[Codes, ...]:
+            data = codes if codes.dtype == dtype else codes.astype(dtype)
+            if over_axes:
+                return (as_codes(join.reduce(data, axis=whole, keepdims=True), y.lo, y.hi),)
+            padded = _padded(data, self.window, outside)
+            acc = None
+            for k in product(*map(range, self.window.kernel)):
+                part = self.window.slices(padded, y.shape, k)
+                acc = part.copy(order="K") if acc is None else join(acc, part, out=acc)
+            return (as_codes(acc, y.lo, y.hi),)
+
+        return kernel
+
+    def roms(self) -> tuple[Rom, ...]:
+        return wide_constant("pad", self.pad)
+
+    def lanes_in_out(self, inputs: tuple[Edge, ...]) -> tuple[int, int]:
+        return self.window.taps, 1
+
+    def cycles(self, inputs: tuple[Edge, ...]) -> int:
+        return prod(self.window.outputs(inputs[0].shape))
+
+    def __str__(self) -> str:
+        size = "x".join(str(k) for k in self.window.kernel)
+        return f"pool[{self.how.value} {size}]"
+
+    @classmethod
+    def samples(cls) -> Iterator[Sample]:
+        def window(k: int, s: int, d: int = 1, before: int = 0, after: int = 0) -> Window:
+            return Window((1, 1, k, k), (1, 1, s, s), (1, 1, d, d), (0, 0, before, before), (0, 0, after, after))
+
+        x = Edge.covering((1, 3, 5, 6), -8, 7, 3)
+        for how in Reduction:
+            yield Sample(how.value, cls(window(2, 2), how), (x,))
+            yield Sample(f"{how.value}_padded", cls(window(3, 2, 1, 1, 1), how, 0 if how is not how.SUM else -5), (x,))
+        yield Sample("dilated", cls(window(2, 1, 2, 1, 0), Reduction.LARGEST), (x,))
+        yield Sample("global", cls(Window.over((1, 3, 5, 6), (2, 3)), Reduction.SUM), (x,))
+        yield Sample("across", cls(Window.over((1, 3, 5, 6), (1, 3)), Reduction.LEAST), (x,))
+        yield Sample("pad_wide", cls(window(2, 1, 1, 1, 1), Reduction.SUM, 40), (x,))
+        far = Edge.covering((1, 2, 2, 2), -(1 << 62), 1 << 62)
+        yield Sample("past_int64", cls(Window.over((1, 2, 2, 2), (2, 3)), Reduction.SUM), (far,))
+
+
+def _padded(data: Codes, window: Window, outside: int) -> Codes:
+    """The data with the code that stands outside it around."""
+    if not window.padded:
+        return data
+    width = [(0, 0), *zip(window.before, window.after, strict=True)]
+    out = np.empty([n + b + a for n, (b, a) in zip(data.shape, width, strict=True)], dtype=data.dtype)
+    out.fill(outside)
+    out[tuple(slice(b, b + n) for n, (b, _) in zip(data.shape, width, strict=True))] = data
+    return out

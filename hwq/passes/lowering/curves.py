@@ -1,0 +1,231 @@
+"""Lowering of scalar functions: a chain of them stays pending on its codes until a quantizer makes one exact table.
+
+A `Curved` edge is a function of another edge's codes. Affine maps, clamps, further functions, moves, and joins of two
+curves of the same codes extend it; a quantizer tabulates it; any other op needs its values on a grid, exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from math import gcd, lcm
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from hwq import real
+from hwq.errors import UnsupportedError
+from hwq.exact import Rationals, scalar, squeeze_uniform
+from hwq.fixed import Codes, FixedType, log2_exact
+from hwq.functions import (
+    Applied,
+    Code,
+    CountStep,
+    Curve,
+    CurveSteps,
+    Joined,
+    RoundStep,
+    Scaled,
+    Step,
+    codes_of,
+    rational_values,
+)
+from hwq.ir import Edge
+from hwq.ops import Channels
+from hwq.ops.requant import Requant
+from hwq.ops.tabulated import Tabulated
+from hwq.passes.lowering.grids import finished
+from hwq.passes.lowering.quantizers import channel_rows, integer_bias, one_or_rows, scale_frac
+from hwq.passes.lowering.state import Affine, Coded, Curved, Lowering, LoweringRule, Pending, State, coded
+
+MAX_TABLE_BITS = 16  # of one channel's table
+MAX_ENTRIES = 1 << 22  # of the tables of all channels
+MAX_CODE = 1 << 29  # addresses are machine integers in C++
+MAX_VALUE_BITS = 30  # widest code that stands for an unquantized value
+MANY_ENTRIES = 1 << 18  # above, a monotone function's step points are sought instead of tabulated
+
+JOINS: Mapping[type[real.RealOp], Callable[[Any], str]] = MappingProxyType(
+    {
+        real.Add: lambda op: "add",
+        real.Mul: lambda op: "mul",
+        real.Extremum: lambda op: "max" if op.largest else "min",
+    }
+)
+EXTENDING = (real.Affine, real.Clip, real.Reshape, real.Transpose, real.Unary)
+
+
+def lower_unary(low: Lowering, node: real.RealNode, op: real.Unary, x: Pending) -> list[Pending]:
+    """One more function on a curve; a model input without a type is refused."""
+    inner = x if isinstance(x, Curved) else curved(coded(x, node))
+    curve = Applied(whole(inner), op.function, op.arguments)
+    return [Curved(inner.edge, Affine(scalar(1), scalar(0)), curve)]
+
+
+def curved(x: Coded) -> Curved:
+    """Codes as the simplest curve."""
+    return Curved(x.edge, x.of, Code())
+
+
+def whole(x: Curved) -> Curve:
+    """The curve with what is pending after it."""
+    return Scaled(x.curve, x.of.a, x.of.b, x.of.lo, x.of.hi)
+
+
+def with_curves(rules: Mapping[type[real.RealOp], LoweringRule]) -> dict[type[real.RealOp], LoweringRule]:
+    """The rules, each taught what to do with a curve that reaches it."""
+
+    def taught(kind: type[real.RealOp], rule: LoweringRule) -> LoweringRule:
+        def run(low: Lowering, node: real.RealNode, op: Any, *states: Pending) -> Sequence[Pending]:
+            if not any(isinstance(s, Curved) for s in states):
+                return rule(low, node, op, *states)
+            if kind is real.Quantize:
+                return [_quantized(low, node, op, states[0])]
+            if kind is real.Stairs:
+                return [_counted(low, node, op, states[0])]
+            if kind in JOINS and len({_edge(s) for s in states}) == 1:
+                pair = [whole(s if isinstance(s, Curved) else curved(coded(s, node))) for s in states]
+                one = Affine(scalar(1), scalar(0))
+                return [Curved(str(_edge(states[0])), one, Joined(JOINS[kind](op), *pair))]
+            if kind not in EXTENDING:
+                states = tuple(on_codes(low, node, s) if isinstance(s, Curved) else s for s in states)
+            return rule(low, node, op, *states)
+
+        return run
+
+    return {kind: taught(kind, rule) for kind, rule in rules.items()}
+
+
+def _edge(state: Pending) -> str | None:
+    return state.edge if isinstance(state, Coded | Curved) else None
+
+
+def _quantized(low: Lowering, node: real.RealNode, op: real.Quantize, x: Pending) -> State:
+    assert isinstance(x, Curved)
+    after = np.asarray(op.after, dtype=object)
+    lo, hi = (None if v is None else np.asarray(v - op.after, dtype=object) for v in (op.lo, op.hi))
+    curve, (after, *bounds), channels = _per_channel(
+        low, x, Scaled(whole(x), op.a, op.b), [after, *(v for v in (lo, hi) if v is not None)]
+    )
+    row = iter(bounds)
+    step = RoundStep(op.rounding, None if lo is None else next(row), None if hi is None else next(row))
+    limits = (op.lo, op.hi) if op.lo is not None and op.hi is not None else None
+    bias = one_or_rows(after)
+    return _tabulated(low, node, x.edge, curve, step, channels, bias, limits, Affine(op.scale, op.offset))
+
+
+def _counted(low: Lowering, node: real.RealNode, op: real.Stairs, x: Pending) -> State:
+    assert isinstance(x, Curved)
+    shape, steps = low.shape(x), op.levels.shape[-1]
+    full = op.levels.reshape((1,) * (len(shape) + 1 - op.levels.ndim) + op.levels.shape)
+    curve, rows, channels = _per_channel(low, x, whole(x), [full[..., k] for k in range(steps)])
+    levels = np.stack(rows, axis=1) if steps else np.empty((channels.count, 0), dtype=object)
+    bias = integer_bias(op)
+    value = Affine(op.scale, op.offset - bias * op.scale)
+    return _tabulated(low, node, x.edge, curve, CountStep(levels), channels, bias, (bias, bias + steps), value)
+
+
+def _per_channel(low: Lowering, x: Curved, curve: Curve, more: list[Any]) -> tuple[Curve, list[Any], Channels]:
+    """The curve with its parameters as one row per channel, further parameters likewise, and the channel map."""
+    own = curve.parameters()
+    rows, channels = channel_rows([*own, *more], low.shape(x))
+    row = iter(rows)
+    return curve.mapped(lambda _: next(row)), rows[len(own) :], channels
+
+
+def _tabulated(
+    low: Lowering,
+    node: real.RealNode,
+    edge: str,
+    curve: Curve,
+    step: Step,
+    channels: Channels,
+    bias: int | Codes,
+    limits: tuple[int, int] | None,
+    value: Affine,
+) -> State:
+    """A table where the codes are few; step points where they are many and the curve is monotone."""
+    x, frac = low.edges[edge], scale_frac(value.a)
+    offsets = np.asarray(bias, dtype=np.int64).reshape(-1, 1)
+    monotone = all(curve.trends(channels.count))
+    names = ".".join(dict.fromkeys(function_names(curve)))
+    if _listable(x, channels.count) and not (monotone and (x.hi - x.lo) * channels.count > MANY_ENTRIES):
+        table = codes_of(curve, step, _every(x, channels.count)) + offsets
+        lo, hi = limits or (int(table.min()), int(table.max()))
+        op = Tabulated(table, x.lo, FixedType.covering(lo, hi, frac), channels, names)
+        return Coded(low.emit(node, op, edge)[0], value)
+    if not monotone:
+        raise _too_wide(x, names, channels.count)
+    steps = CurveSteps(curve, step, channels.count)
+    if limits is None:
+        ends = steps.codes(np.tile(np.asarray([x.lo, x.hi], dtype=object), (channels.count, 1))) + offsets
+        limits = int(ends.min()), int(ends.max())
+    requant = Requant(steps, FixedType.covering(*limits, frac), channels, bias)
+    return Coded(low.emit(node, requant, edge)[0], value)
+
+
+def _listable(x: Edge, count: int) -> bool:
+    span = x.hi - x.lo + 1
+    return span <= 1 << MAX_TABLE_BITS and span * count <= MAX_ENTRIES and max(abs(x.lo), abs(x.hi)) < MAX_CODE
+
+
+def _every(x: Edge, count: int) -> Codes:
+    return np.broadcast_to(np.arange(x.lo, x.hi + 1, dtype=np.int64), (count, x.hi - x.lo + 1))
+
+
+def _too_wide(x: Edge, names: str, count: int) -> UnsupportedError:
+    each = f" in each of {count} channels" if count > 1 else ""
+    return UnsupportedError(
+        f"{names} of codes {x.lo}..{x.hi}{each}, too many for a table",
+        remedy=f"put a quantizer of at most {MAX_TABLE_BITS} bits before it, such as Quant with bit width 8",
+    )
+
+
+def function_names(curve: Curve) -> Iterator[str]:
+    """The functions of a curve, innermost first."""
+    if isinstance(curve, Applied):
+        yield from function_names(curve.of)
+        yield curve.function
+    elif isinstance(curve, Scaled):
+        yield from function_names(curve.of)
+    elif isinstance(curve, Joined):
+        yield from function_names(curve.left)
+        yield from function_names(curve.right)
+
+
+def on_codes(low: Lowering, node: real.RealNode, x: Curved) -> Coded:
+    """The curve's values as codes of a grid that holds them all, where there is one."""
+    edge, names = low.edges[x.edge], ".".join(dict.fromkeys(function_names(x.curve)))
+    curve, _, channels = _per_channel(low, x, whole(x), [])
+    if not _listable(edge, channels.count):
+        raise _too_wide(edge, names, channels.count)
+    values = rational_values(curve, range(edge.lo, edge.hi + 1), channels.count)
+    step = None if values is None else _grid(values)
+    if values is None or step is None:
+        raise UnsupportedError(
+            f"{names} reaches it without a quantizer, and its values lie on no grid of {MAX_VALUE_BITS} bits",
+            remedy=f"put a Quant node after {names.rpartition('.')[2]}, or state --output-type if it is an output",
+        )
+    table = np.asarray([[int(v / step) for v in row] for row in values], dtype=np.int64)
+    exponent = log2_exact(step)
+    frac = 0 if exponent is None or abs(exponent) > 512 else -exponent
+    kind = FixedType.covering(int(table.min()), int(table.max()), frac)
+    (out,) = low.emit(node, Tabulated(table, edge.lo, kind, channels, names), x.edge)
+    return Coded(out, Affine(squeeze_uniform(scalar(step)), scalar(0)))
+
+
+def finished_curve(low: Lowering, node: real.RealNode, x: Pending) -> Coded:
+    """An output's codes, of a curve too where its values lie on a grid."""
+    return finished(low, node, on_codes(low, node, x) if isinstance(x, Curved) else x)
+
+
+def _grid(values: Rationals) -> Fraction | None:
+    """The largest step of which all values are multiples, if the multiples have few bits."""
+    flat = set(values.reshape(-1).tolist())
+    den = 1
+    for v in flat:
+        den = lcm(den, v.denominator)
+        if den.bit_length() > 4 * MAX_VALUE_BITS:
+            return None
+    step = Fraction(gcd(*(int(v * den) for v in flat)) or 1, den)
+    return step if max(abs(int(v / step)) for v in flat).bit_length() <= MAX_VALUE_BITS else None

@@ -1,0 +1,49 @@
+// Codes in and out of AMD's types: the integer that hardware stores, never a decimal text or a double.
+#ifndef HWQ_CODES_H
+#define HWQ_CODES_H
+
+#include "ap_fixed.h"
+#include "ap_int.h"
+
+namespace hwq {
+
+// Width and sign of a fixed-point type.
+template <class T> struct format;
+template <int W, int I, ap_q_mode Q, ap_o_mode O, int N> struct format<ap_fixed<W, I, Q, O, N> > {
+  enum { width = W, is_signed = 1 };
+};
+template <int W, int I, ap_q_mode Q, ap_o_mode O, int N> struct format<ap_ufixed<W, I, Q, O, N> > {
+  enum { width = W, is_signed = 0 };
+};
+
+// The value whose code is `code`; the low bits of the code are taken as they are.
+template <class T, class C> inline T from_code(const C &code) {
+  T value;
+  value.range(format<T>::width - 1, 0) = ap_int<format<T>::width>(code);
+  return value;
+}
+
+// The same from 64-bit words, the lowest first, for codes wider than a machine integer.
+template <class T, int N> inline T from_words(const unsigned long long (&words)[N]) {
+  ap_uint<64 * N> code = 0;
+  for (int k = 0; k < N; ++k) code.range(64 * k + 63, 64 * k) = words[k];
+  T value;
+  value.range(format<T>::width - 1, 0) = code.range(format<T>::width - 1, 0);
+  return value;
+}
+
+// How many 64-bit words a code takes, and word k of it, sign-extended.
+template <class T> inline int word_count(const T &) { return (format<T>::width + 63) / 64; }
+template <class T> inline long long word(const T &value, int k) {
+  ap_int<((format<T>::width + 63) / 64) * 64> code;
+  if (format<T>::is_signed) {
+    code = ap_int<format<T>::width>(value.range(format<T>::width - 1, 0));
+  } else {
+    code = ap_uint<format<T>::width>(value.range(format<T>::width - 1, 0));
+  }
+  return ap_int<64>(code.range(64 * k + 63, 64 * k)).to_int64();
+}
+
+}  // namespace hwq
+
+#endif
