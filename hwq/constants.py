@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from hwq.errors import UnsupportedError
 from hwq.exact import Rationals, narrowed, rationals, scalar, to_float
-from hwq.fixed import Codes, Rounding, log2_exact, round_ratio
+from hwq.fixed import Codes, Rounding, log2_exact, round_doubles, round_ratio
 
 GRID_BITS = 20  # widest integers a bare float tensor may be read as
 
@@ -76,7 +76,7 @@ def quantize_constant(
     doubtful = np.abs(step - np.rint(step)) <= 4e-12 * (1 + np.minimum(spread, limit * 4))
     if not shift.any() and all(log2_exact(v) is not None for v in a.reshape(-1)):
         doubtful = np.zeros_like(doubtful)  # a product with a power of two is exact
-    rounded = np.asarray(round_ratio(bounded, 1.0, rounding)).astype(np.int64)
+    rounded = np.asarray(round_doubles(bounded, rounding)).astype(np.int64)
     where = np.nonzero(doubtful)
     if where[0].size or (doubtful.ndim == 0 and doubtful):
         exact_a, exact_b = np.broadcast_to(a, values.shape)[where], np.broadcast_to(b, values.shape)[where]

@@ -103,15 +103,9 @@ def common_step(values: Rationals) -> Fraction:
 def least_double(bound: Fraction, closed: bool) -> float:
     """The least float64 x with `x >= bound` (`x > bound` if not closed); inf where there is none."""
     try:
-        guess = float(bound)
+        nearest = float(bound)  # correctly rounded: it or the next one up
     except OverflowError:
         return float("inf") if bound > 0 else -float(np.finfo(np.float64).max)
-    while Fraction(guess) < bound or (not closed and Fraction(guess) == bound):
-        guess = float(np.nextafter(guess, np.inf))
-        if guess == float("inf"):
-            return guess
-    while True:
-        below = float(np.nextafter(guess, -np.inf))
-        if below == -float("inf") or Fraction(below) < bound or (not closed and Fraction(below) == bound):
-            return guess
-        guess = below
+    num, den = nearest.as_integer_ratio()
+    side = num * bound.denominator - bound.numerator * den
+    return float(np.nextafter(nearest, np.inf)) if side < 0 or (side == 0 and not closed) else nearest

@@ -137,10 +137,10 @@ def code_dtype(lo: int, hi: int) -> type:
     return np.int64 if lo > -INT64_SAFE and hi < INT64_SAFE else object
 
 
-def round_ratio(num: Codes, den: Codes | int | float, rounding: Rounding) -> Codes:
+def round_ratio(num: Codes, den: Codes | int, rounding: Rounding) -> Codes:
     """The integers `round(num / den)`, exactly; `den` positive. The one rounding function of hwq.
 
-    Works on int64 (when 2*num and 2*den fit), on object arrays, and on float64 with den 1.0.
+    Works on int64 (when 2*num and 2*den fit) and on object arrays alike; `round_doubles` is the same law on float64.
     """
     floor: Codes = num // den
     rest: Codes = num - floor * den
@@ -169,6 +169,31 @@ def _tie_goes_up(floor: Codes, num: Codes, rounding: Rounding) -> Codes:
     else:
         goes = np.full(np.shape(num), rounding is Rounding.HALF_UP)
     return goes
+
+
+def round_doubles(values: npt.NDArray[np.float64], rounding: Rounding) -> npt.NDArray[np.float64]:
+    """`round(values)` for float64, exactly: the part after the point is exact, taken toward zero."""
+    whole = np.trunc(values)
+    part = values - whole
+    if rounding is Rounding.TO_ZERO:
+        return whole
+    if rounding is Rounding.FLOOR:
+        return np.asarray(whole - (part < 0))
+    if rounding is Rounding.CEIL:
+        return np.asarray(whole + (part > 0))
+    away = np.sign(part)
+    if rounding is Rounding.AWAY:
+        return np.asarray(whole + away)
+    size = np.abs(part)
+    if rounding is Rounding.HALF_EVEN:
+        tie: Codes = np.fmod(whole, 2) != 0
+    elif rounding is Rounding.HALF_UP:
+        tie = part > 0
+    elif rounding is Rounding.HALF_DOWN:
+        tie = part < 0
+    else:
+        tie = np.full(values.shape, rounding is Rounding.HALF_AWAY)
+    return np.asarray(whole + away * ((size > 0.5) | ((size == 0.5) & tie)))
 
 
 def round_shift(codes: Codes, drop: int, rounding: Rounding) -> Codes:

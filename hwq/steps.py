@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hwq.errors import UnsupportedError
+from hwq.errors import SpecError, UnsupportedError
 from hwq.exact import Rationals, least_double
 from hwq.fixed import (
     INT64_SAFE,
@@ -25,11 +25,14 @@ from hwq.fixed import (
     boundary,
     code_dtype,
     overflow_codes,
+    pow2,
+    round_doubles,
     round_ratio,
 )
 from hwq.points import least_integers
 
 MAX_LEVELS = 1 << 20  # levels of one table
+LEAST = 2.0**-500  # magnitudes below it round alike in any type
 FEW_LEVELS = 3  # an input quantizer of so few levels compares with each
 POINTS_AT_ONCE = 1 << 21  # step points computed together
 Floats = npt.NDArray[np.float64]
@@ -252,21 +255,31 @@ class TypedQuantizer(HostQuantizer):
     overflow: Overflow = Overflow.SATURATE
 
     def __call__(self, x: Floats) -> Codes:
-        scaled = np.ldexp(np.asarray(x, dtype=np.float64), self.type.frac)
-        rounded = round_ratio(scaled, 1.0, self.rounding)
-        limit = float(1 << 62)
-        if self.overflow is Overflow.WRAP and bool((np.abs(rounded) >= limit).any()):
-            big = np.asarray([int(v) for v in rounded.reshape(-1)], dtype=object).reshape(rounded.shape)
-            return np.asarray(overflow_codes(big, self.type, self.overflow)).astype(
-                code_dtype(self.type.lo, self.type.hi)
-            )
-        if self.type.width > 62:
-            big = np.asarray([int(v) for v in rounded.reshape(-1)], dtype=object).reshape(rounded.shape)
-            return overflow_codes(big, self.type, self.overflow)
-        return overflow_codes(np.clip(rounded, -limit, limit).astype(np.int64), self.type, self.overflow)
+        values = np.asarray(x, dtype=np.float64)
+        if self.overflow is not Overflow.WRAP:  # what lies two widths outside is outside by any rule
+            beyond = float(np.ldexp(1.0, min(self.type.width + 1 - self.type.frac, 1023)))
+            values = np.clip(values, -beyond, beyond)
+        if self.type.frac < 0:  # scaling down must not turn the least doubles into zero
+            values = np.where((values != 0) & (np.abs(values) < LEAST), np.copysign(LEAST, values), values)
+        scaled = np.ldexp(values, self.type.frac)
+        rounded = round_doubles(scaled, self.rounding)
+        if self.type.width <= 60 and (rounded.size == 0 or float(np.abs(rounded).max()) < float(1 << 62)):
+            return overflow_codes(rounded.astype(np.int64), self.type, self.overflow)
+        whole = np.asarray([_whole(v, self.type.frac, self.rounding) for v in values.reshape(-1)], dtype=object)
+        codes = overflow_codes(whole.reshape(values.shape), self.type, self.overflow)
+        return codes.astype(code_dtype(self.type.lo, self.type.hi))
 
     def __str__(self) -> str:
         return f"{self.type} {self.rounding.value} {self.overflow.value}"
+
+
+def _whole(value: float, frac: int, rounding: Rounding) -> int:
+    """round(value * 2**frac) past what int64 holds."""
+    if not np.isfinite(value):
+        raise SpecError("an infinite input to a type that wraps", remedy="give the input type AP_SAT")
+    scaled = Fraction(float(value)) * pow2(frac)
+    num, den = np.asarray([scaled.numerator], dtype=object), np.asarray([scaled.denominator], dtype=object)
+    return int(round_ratio(num, den, rounding)[0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -290,7 +303,7 @@ class SteppedQuantizer(HostQuantizer):
         return reached
 
     def _guessed(self, values: Floats) -> Codes:
-        """Levels are nearly equidistant as a rule: guess by a straight line, look at both bounds, search where wrong."""
+        """Levels are nearly equidistant as a rule: guess by a line, look at both bounds, search where wrong."""
         bounds = self.rows.bounds
         count, levels = bounds.shape
         fenced = np.concatenate([np.full((count, 1), -np.inf), bounds, np.full((count, 1), np.inf)], axis=1)

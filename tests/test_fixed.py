@@ -14,7 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hwq.errors import SpecError
-from hwq.fixed import FixedType, Overflow, Rounding, boundary, overflow_codes, requantize, round_ratio, round_shift
+from hwq.fixed import (
+    FixedType,
+    Overflow,
+    Rounding,
+    boundary,
+    overflow_codes,
+    requantize,
+    round_doubles,
+    round_ratio,
+    round_shift,
+)
 from hwq.targets import AC_TYPES, AP_TYPES, TypeStyle
 from oracles import rounded
 
@@ -49,7 +59,14 @@ def test_rounding_follows_its_definition_at_every_eighth(mode: Rounding):
     assert round_ratio(WIDE, 8, mode).tolist() == want
     assert round_ratio(WIDE.astype(object), 8, mode).tolist() == want
     assert round_shift(WIDE, 3, mode).tolist() == want
-    assert round_ratio(WIDE / 8, 1.0, mode).tolist() == want
+    assert round_doubles(WIDE / 8, mode).tolist() == want
+
+
+@pytest.mark.parametrize("mode", Rounding)
+@given(x=st.floats(allow_nan=False, allow_infinity=False, min_value=-1e18, max_value=1e18))
+def test_doubles_round_as_the_fractions_they_are(mode: Rounding, x: float):
+    for value in (x, float(np.nextafter(x, 9e99)), np.trunc(x) + 0.5, float(np.nextafter(np.trunc(x) + 0.5, -9e99))):
+        assert int(round_doubles(np.asarray([value]), mode)[0]) == rounded(Fraction(float(value)), mode)
 
 
 @pytest.mark.parametrize("mode", Rounding)
@@ -79,9 +96,7 @@ def test_requantize_equals_rationals_for_any_width(codes, frac, signed, width, t
         value = rounded(Fraction(code) * Fraction(2) ** (to_frac - frac), rounding)
         if overflow is Overflow.WRAP:
             want = (value - to.lo) % (1 << width) + to.lo
-        elif to.lo <= value <= to.hi and not (
-            overflow is Overflow.SATURATE_SYMMETRIC and signed and value == to.lo
-        ):
+        elif to.lo <= value <= to.hi and not (overflow is Overflow.SATURATE_SYMMETRIC and signed and value == to.lo):
             want = value
         elif overflow is Overflow.SATURATE_ZERO:
             want = 0
@@ -152,7 +167,17 @@ def run_vendor(vendor: str, cases, tmp_path: Path) -> list[list[int]]:
     program = tmp_path / f"{vendor}.cpp"
     program.write_text("\n".join(lines))
     binary = tmp_path / vendor
-    command = ["g++", "-std=c++14", "-O0", "-w", "-isystem", str(vendor_headers(folder)), str(program), "-o", str(binary)]
+    command = [
+        "g++",
+        "-std=c++14",
+        "-O0",
+        "-w",
+        "-isystem",
+        str(vendor_headers(folder)),
+        str(program),
+        "-o",
+        str(binary),
+    ]
     built = subprocess.run(command, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stderr[:2000]
     out = subprocess.run([str(binary)], capture_output=True, text=True, check=True).stdout

@@ -239,6 +239,17 @@ def test_ties_of_rational_values_go_where_the_mode_says(mode: Rounding):
     assert codes_of(curve, step, codes[None])[0].tolist() == wanted
 
 
+@pytest.mark.parametrize(
+    ("name", "floor", "ceil"), [("Sigmoid", 3, 4), ("Tanh", 3, 4), ("Erf", 3, 4), ("Softplus", 127, 127)]
+)
+def test_a_saturated_function_stays_below_its_limit_however_near_it_comes(name: str, floor: int, ceil: int):
+    """1 - tanh(32767) needs 94,000 bits to tell from 0: that it is strictly below 1 has to be known, not computed."""
+    curve = Scaled(Applied(Code(), name), scalar(4), scalar(0))
+    for mode, wanted in ((Rounding.FLOOR, floor), (Rounding.CEIL, ceil)):
+        step = RoundStep(mode, np.asarray([-128]), np.asarray([127]))
+        assert codes_of(curve, step, np.asarray([[32767]]))[0, 0] == wanted
+
+
 def test_a_chain_of_elementwise_ops_becomes_one_table_equal_to_the_chain():
     x = values_of(FixedType(True, 8, 4))
     constants = [

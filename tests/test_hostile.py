@@ -22,6 +22,8 @@ from onnx import TensorProto, helper
 import hwq
 from hwq.errors import HwqError, ModelError
 from hwq.names import comment, identifier, unique_namer
+from hwq.targets import get_target
+from hwq.toolchain import find_compiler, find_headers
 
 Contents = Callable[[], dict[str, bytes | None]]
 TESTS = Path(__file__).resolve().parent
@@ -731,12 +733,12 @@ def mutated(raw: bytes, rng: np.random.Generator) -> bytes:
     return bytes(data)
 
 
-def only_refuses(raw: bytes) -> bool:
-    """Whether a damaged model either compiles or is refused on purpose."""
+def only_refuses(bad: bytes | onnx.ModelProto) -> bool:
+    """Whether a damaged model either compiles or is refused on purpose, with a remedy."""
     try:
-        hwq.compile(raw)
+        hwq.compile(bad)
     except HwqError as error:
-        return type(error).__name__ != "InternalError"
+        return type(error).__name__ != "InternalError" and bool(error.remedy)
     return True
 
 
@@ -748,10 +750,151 @@ def survives_noise(count: int, seed: int) -> None:
             assert only_refuses(bad), bad
 
 
-def test_random_damage_is_refused_or_harmless() -> None:
+def test_random_bytes_in_a_model_are_refused_or_harmless() -> None:
     survives_noise(60, 0)
 
 
+KINDS = [
+    "Quant",
+    "BipolarQuant",
+    "Trunc",
+    "MultiThreshold",
+    "MatMul",
+    "Gemm",
+    "Add",
+    "Sub",
+    "Mul",
+    "Div",
+    "Neg",
+    "BatchNormalization",
+    "Relu",
+    "Clip",
+    "Flatten",
+    "Reshape",
+    "Transpose",
+    "Squeeze",
+    "Unsqueeze",
+    "Identity",
+    "Dropout",
+    "Shape",
+    "Size",
+    "Constant",
+    "ConstantOfShape",
+    "Gather",
+    "Concat",
+    "Cast",
+    "Pow",
+    "ArgMax",
+    "ArgMin",
+    "TopK",
+    "Expand",
+    "Tile",
+    "Range",
+    "Slice",
+    "Split",
+    "Where",
+    "Min",
+    "Max",
+    "Sum",
+    "Mean",
+    "ReduceSum",
+    "QuantizeLinear",
+    "DequantizeLinear",
+]
+ODD_VALUES = (0.0, -0.0, -1.0, 1.0, 0.5, 2.0, 3.0, 1e30, -1e30, 1e-40, np.nan, np.inf, -np.inf, 7.5, 64.0, 65.0, 1e9)
+ODD_ATTRIBUTES = ("axis", "axes", "perm", "k", "signed", "narrow", "rounding_mode", "to", "alpha", "transB", "epsilon")
+ODD_SHAPES = ((), (1,), (0,), (3,), (4,), (1, 3), (3, 1), (4, 3), (1, 1, 1), (2, 2, 2), (0, 3), (1,) * 40)
+
+
+def disordered(proto: onnx.ModelProto, rng: np.random.Generator) -> onnx.ModelProto:
+    """A model that parses, with one to three things in it that make no sense."""
+    bad = onnx.ModelProto()
+    bad.CopyFrom(proto)
+    graph = bad.graph
+    edges = [t.name for t in graph.initializer] + [o for n in graph.node for o in n.output] + ["x", ""]
+
+    def pick(things: Any) -> Any:
+        return things[int(rng.integers(len(things)))]
+
+    for _ in range(int(rng.integers(1, 4))):
+        victim, tensor, choice = pick(graph.node), pick(graph.initializer), int(rng.integers(9))
+        if choice == 0 and victim.input:
+            victim.input[int(rng.integers(len(victim.input)))] = pick(edges)
+        elif choice == 1:
+            victim.op_type = str(pick(KINDS))
+            victim.domain = str(pick(("", victim.domain)))
+        elif choice == 2:
+            victim.input.append(pick(edges))
+        elif choice == 3 and victim.input:
+            victim.input.pop()
+        elif choice == 4:
+            values = rng.choice(ODD_VALUES, pick(ODD_SHAPES))
+            with np.errstate(all="ignore"):
+                tensor.CopyFrom(const(tensor.name, values, pick((np.float32, np.int64, np.int8, np.float64, np.bool_))))
+        elif choice == 5:
+            value = pick((-9, 0, 1, 2, 99, 0.5, float("nan"), "text", [1], [-1, 0], [0, 0], [1.5], ["a"]))
+            victim.attribute.append(helper.make_attribute(str(pick(ODD_ATTRIBUTES)), value))
+        elif choice == 6:
+            victim.output.append(f"more{len(victim.output)}")
+        elif choice == 7:
+            graph.output[0].name = pick(edges)
+        elif choice == 8:
+            del tensor.dims[:]
+            tensor.dims.extend(pick(ODD_SHAPES))
+    return bad
+
+
+def survives_disorder(count: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    tail = [node("Relu", "h", "r"), node("Reshape", "r n", "f"), node("TopK", "f k", ["v", "y"])]
+    small = small_model(tail, [ints("n", 1, 3), ints("k", 2)], outputs=["y", "v"])
+    for proto in (small, mlp((3, 3, 2)), flat_model()):
+        for _ in range(count):
+            bad = disordered(proto, rng)
+            assert only_refuses(bad), onnx.printer.to_text(bad)
+
+
+def flat_model() -> onnx.ModelProto:
+    nodes = [
+        node("Quant", "x s z bits", "q"),
+        node("Shape", "q", "extents"),
+        node("Gather", "extents zero", "first"),
+        node("Unsqueeze", "first axes", "batch"),
+        node("Concat", "batch rest", "shape", axis=0),
+        node("Reshape", "q shape", "flat"),
+        node("Clip", "flat low high", "c"),
+        node("MultiThreshold", "c t", "m"),
+        node("Transpose", "m", "y", perm=[0, 1]),
+    ]
+    constants = [ints("zero"), ints("axes", 0), ints("rest", -1), const("low", -1.0), const("high", 1.0)]
+    constants[0].CopyFrom(const("zero", 0, np.int64))
+    thresholds = const("t", [[-0.5, 0.25, 0.5]])
+    return model(nodes, {"x": [1, 2, 2]}, ["y"], [*quant_constants()[:3], *constants, thresholds])
+
+
+def test_models_that_make_no_sense_are_refused_or_harmless() -> None:
+    survives_disorder(100, 0)
+
+
 @pytest.mark.slow
-def test_much_random_damage_is_refused_or_harmless() -> None:
+def test_much_noise_is_refused_or_harmless() -> None:
     survives_noise(3000, 1)
+    survives_disorder(3000, 1)
+
+
+def test_no_type_of_an_array_is_one_of_the_c_library(tmp_path: Path) -> None:
+    """Every `NAME_t` that the headers mention is reserved, or may be declared again."""
+    target = get_target("vivado")
+    headers = find_headers(target)
+    if headers is None or find_compiler() is None:
+        pytest.skip("needs a C++ compiler and AMD's headers")
+    includes = "".join(f"#include <{h}>\n" for h in ("cmath", "cstdio", "cstring", "string", target.types.header))
+    source = tmp_path / "types.cpp"
+    source.write_text(includes)
+    base = [str(find_compiler()), "-std=c++14", "-w", "-isystem", str(headers.folder), str(source)]
+    text = subprocess.run([*base, "-E"], capture_output=True, text=True, check=True).stdout
+    stems = sorted({s for s in re.findall(r"\b([a-z]\w*)_t\b", text) if identifier(s) == s})
+    assert len(stems) > 20
+    source.write_text(includes + "".join(f"typedef ap_fixed<8, 8> {s}_t;\n" for s in stems))
+    done = subprocess.run([*base, "-fsyntax-only"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

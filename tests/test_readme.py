@@ -60,7 +60,7 @@ def test_tables_are_those_the_code_generates(update_golden: bool):
 
 def test_every_command_has_help_with_an_example():
     for name, command in main.commands.items():
-        assert f"hwq {name}" in (command.help or ""), name
+        assert f"hwq {name}" in f"{command.help} {command.epilog}", name
 
 
 def test_make_targets_of_the_readme_exist():

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -323,12 +324,39 @@ def codes_of(curve: Curve, step: Step, codes: npt.NDArray[Any]) -> npt.NDArray[n
         most = step.floats(np.where(known, values + errors, 0.0))
     result = np.array(least, dtype=np.int64)
     digits: dict[int, Precise] = {}
-    for channel, place in np.argwhere(~known | (least != most)):
-        result[channel, place] = decided(curve, step, int(codes[channel, place]), int(channel), digits)
+    trends = curve.trends(codes.shape[0])
+    for channel, row in enumerate(~known | (least != most)):
+        places = np.nonzero(row)[0]
+        if places.size:
+            ordered = trends[channel] != 0 and bool(np.all(codes[channel, 1:] >= codes[channel, :-1]))
+            decide = partial(decided, curve, step, digits, channel)
+            _settle(result[channel], codes[channel], places, ordered, decide)
     return result
 
 
-def decided(curve: Curve, step: Step, code: int, channel: int, digits: dict[int, Precise]) -> int:
+def _settle(
+    result: npt.NDArray[np.int64],
+    codes: npt.NDArray[Any],
+    places: npt.NDArray[np.intp],
+    ordered: bool,
+    decide: Callable[[int], int],
+) -> None:
+    """Decide the codes at `places`; between two of a monotone curve that agree, all do."""
+    spans = [(0, len(places) - 1)]
+    while spans:
+        first, last = spans.pop()
+        ends = [decide(int(codes[places[k]])) for k in sorted({first, last})]
+        result[places[first]], result[places[last]] = ends[0], ends[-1]
+        if last - first < 2:
+            continue
+        if ordered and ends[0] == ends[-1]:
+            result[places[first : last + 1]] = ends[0]
+        else:
+            middle = (first + last) // 2
+            spans += [(a, b) for a, b in ((first + 1, middle), (middle + 1, last - 1)) if a <= b]
+
+
+def decided(curve: Curve, step: Step, digits: dict[int, Precise], channel: int, code: int) -> int:
     """The exact output code of one input code: by fractions, else by digits until both ends of the ball agree.
 
     `digits` keeps the arithmetics made, by their bits.

@@ -30,7 +30,8 @@ class RoundStep(Step):
 
     def floats(self, values: Doubles) -> npt.NDArray[np.int64]:
         bounded: Any = np.clip(values, -FAR, FAR)
-        codes = np.asarray(round_ratio(bounded, 1.0, self.rounding)).astype(np.int64)  # type: ignore[arg-type]
+        one: Any = 1.0
+        codes = np.asarray(round_ratio(bounded, one, self.rounding)).astype(np.int64)
         if self.lo is not None:
             codes = np.maximum(codes, self.lo.astype(np.int64).reshape(-1, 1))
         if self.hi is not None:
@@ -99,8 +100,8 @@ class CurveSteps(StepFunction):
         dtype = code_dtype(lo, hi + 1) if max(abs(lo), abs(hi)) < INT64_SAFE >> 1 else object
         sign = np.where(last < first, -1, 1).astype(np.int64)[:, None]
         target = sign * first.astype(np.int64)[:, None] + np.arange(1, width + 1)
-        below = np.full(target.shape, lo, dtype=dtype)
-        reached = np.full(target.shape, hi, dtype=dtype)
+        below: Codes = np.full(target.shape, lo, dtype=dtype)
+        reached: Codes = np.full(target.shape, hi, dtype=dtype)
         while width and bool(np.any(reached - below > 1)):
             middle = (below + reached) // 2
             there = sign * codes_of(self.curve, self.step, middle) >= target

@@ -55,9 +55,9 @@ def _between(lo: int, hi: int) -> Bounds:
     return lambda *_: (Fraction(lo), Fraction(hi))
 
 
-def _below_x(x: Fraction, *parameters: Fraction) -> tuple[Fraction | None, Fraction | None]:
+def _weighted(x: Fraction, *parameters: Fraction) -> tuple[Fraction | None, Fraction | None]:
     """x times a weight between 0 and 1."""
-    return (None, x) if x > 0 and all(p > 0 for p in parameters) else (None, None)
+    return (min(x, Fraction(0)), max(x, Fraction(0))) if all(p > 0 for p in parameters) else (None, None)
 
 
 def _above_relu(x: Fraction) -> tuple[Fraction | None, Fraction | None]:
@@ -156,11 +156,11 @@ FUNCTIONS: Mapping[str, Function] = MappingProxyType(
         for f in (
             Function("Sigmoid", _sigmoid, (), _rising, _between(0, 1)),
             Function("Tanh", lambda m, x: m.tanh(x), (), _rising, _between(-1, 1)),
-            Function("Swish", lambda m, x, alpha: x / (1 + m.exp(-alpha * x)), ("alpha",), bounds=_below_x),
+            Function("Swish", lambda m, x, alpha: x / (1 + m.exp(-alpha * x)), ("alpha",), bounds=_weighted),
             Function("HardSwish", _gate, ("slope", "offset")),
-            Function("Gelu", lambda m, x: x * m.normal(x), bounds=_below_x),
-            Function("GeluTanh", _gelu_tanh, bounds=_below_x),
-            Function("Mish", _mish, bounds=_below_x),
+            Function("Gelu", lambda m, x: x * m.normal(x), bounds=_weighted),
+            Function("GeluTanh", _gelu_tanh, bounds=_weighted),
+            Function("Mish", _mish, bounds=_weighted),
             Function("Softplus", _softplus, (), _rising, _above_relu),
             Function("Softsign", _softsign, (), _rising),
             Function("Elu", _elu, ("alpha",), _if_positive, _above_minus),

@@ -84,7 +84,7 @@ class Lut(Op):
         found = np.take_along_axis(self.words, index, axis=1)
         if self.mirror is not None:
             found = np.where(mirrored, self.mirror.total + self.mirror.sign * found, found)
-        return np.clip(found, self.lo, self.hi)
+        return np.asarray(np.clip(found, self.lo, self.hi))
 
     def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
         (x,) = inputs

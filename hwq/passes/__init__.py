@@ -8,6 +8,7 @@ from hwq.errors import InternalError
 from hwq.ir import Graph
 from hwq.ops import OPS, PENDING_OPS
 from hwq.passes.absorb import absorb
+from hwq.passes.costs import DEFAULT_COSTS, Costs
 from hwq.passes.fold import fold
 from hwq.passes.lowering import lower
 from hwq.passes.merge import merge
@@ -16,9 +17,14 @@ from hwq.passes.realise import realise
 from hwq.real import RealGraph
 
 
-def compile_graph(graph: RealGraph, reuse_of: Callable[[str], int]) -> Graph:
-    """The hardware graph: scales moved (lower), quantizers made circuits (realise), offsets absorbed, layers folded."""
-    return legal(fold(reuse_of)(absorb(realise(narrow(lower(merge(graph)))))))
+def compile_graph(
+    graph: RealGraph, reuse_of: Callable[[str], int], *, semantics: str = "real", costs: Costs = DEFAULT_COSTS
+) -> Graph:
+    """The hardware graph: scales moved (lower), quantizers made circuits (realise), offsets absorbed, layers folded.
+
+    `semantics` is "real" (correctly rounded real functions) or "ort" (onnxruntime's float32 requantization).
+    """
+    return legal(fold(reuse_of)(absorb(realise(narrow(lower(merge(graph), semantics)), costs))))
 
 
 def legal(graph: Graph) -> Graph:
@@ -29,4 +35,4 @@ def legal(graph: Graph) -> Graph:
     return graph
 
 
-__all__ = ["absorb", "compile_graph", "fold", "legal", "lower", "merge", "narrow", "realise"]
+__all__ = ["DEFAULT_COSTS", "Costs", "absorb", "compile_graph", "fold", "legal", "lower", "merge", "narrow", "realise"]

@@ -14,6 +14,7 @@ from fractions import Fraction
 import numpy as np
 
 from hwq.fixed import INT64_SAFE, Codes, code_dtype
+from hwq.float32 import Float32Steps
 from hwq.ir import Edge
 from hwq.ops import MultiplyShift
 from hwq.ops.requant import Requant
@@ -61,6 +62,8 @@ def _slopes(requant: Requant, rows: Rows, reached: list[int]) -> list[Fraction]:
     """The real scale's magnitude per channel, or what the steps themselves say of it."""
     if isinstance(requant.step, Rounded):
         return [abs(Fraction(a)) for a in requant.step.a]
+    if isinstance(requant.step, Float32Steps):
+        return requant.step.slopes()
     slopes = []
     for row, k in zip(rows.bounds, reached, strict=True):
         run = int(row[k - 1] - row[0]) if k > 1 else 0

@@ -42,7 +42,7 @@ def proved_table(circuit: Op, table: Codes, x: Edge) -> bool:
     if isinstance(circuit, Lut | Threshold):
         flat = replace(circuit, channels=Channels(circuit.channels.count, 1))
     probe = Edge((count,), x.type, x.lo, x.hi)
-    codes = np.tile(np.arange(x.lo, x.hi + 1)[:, None], (1, count)).astype(code_dtype(x.lo, x.hi))
+    codes: Codes = np.tile(np.arange(x.lo, x.hi + 1)[:, None], (1, count)).astype(code_dtype(x.lo, x.hi))
     results = flat.prepare((probe,))(codes)[0]
     return bool((results.reshape(span, count) == table.T).all())
 

@@ -17,6 +17,7 @@ from hwq.passes.lowering.elementwise import lower_affine, lower_clip
 from hwq.passes.lowering.joins import lower_add, lower_concat, lower_extremum, lower_mul
 from hwq.passes.lowering.linear import lower_matmul
 from hwq.passes.lowering.moves import lower_reshape, lower_topk, lower_transpose
+from hwq.passes.lowering.ort import ORT, REAL, check_reproducible
 from hwq.passes.lowering.quantizers import lower_quantize, lower_stairs
 from hwq.passes.lowering.state import Lowering, LoweringRule
 from hwq.passes.lowering.windows import lower_pool, lower_select
@@ -43,6 +44,8 @@ RULES: Mapping[type[real.RealOp], LoweringRule] = MappingProxyType(
 )
 
 
-def lower(graph: real.RealGraph) -> Graph:
-    """The hardware graph of a real graph: integer ops and exact `Requant`s."""
-    return Lowering(graph).run(with_curves(RULES), finished_curve)
+def lower(graph: real.RealGraph, semantics: str = REAL) -> Graph:
+    """The hardware graph of a real graph: integer ops and exact `Requant`s, by the stated meaning of quantizers."""
+    if semantics == ORT:
+        check_reproducible(graph)
+    return Lowering(graph, semantics).run(with_curves(RULES), finished_curve)

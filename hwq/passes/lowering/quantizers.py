@@ -17,6 +17,7 @@ from hwq.ops import Channels, spread
 from hwq.ops.requant import Requant
 from hwq.passes.lowering.grids import settled
 from hwq.passes.lowering.moving import unmoved
+from hwq.passes.lowering.ort import ORT, ort_step
 from hwq.passes.lowering.state import Affine, Coded, Lowering, Raw, State
 from hwq.steps import HostQuantizer, Rounded, Stairs, StepFunction, SteppedQuantizer, TypedQuantizer
 
@@ -30,10 +31,14 @@ def lower_quantize(low: Lowering, node: real.RealNode, op: real.Quantize, x: Sta
     shape = low.shape(x)
     after = np.asarray(op.after, dtype=object)
     parts = list(np.broadcast_arrays(of.a, of.b, lo, hi, after))
+    if low.semantics == ORT:
+        parts += [x.of.a, x.of.b, op.a]
     if isinstance(x, Raw):
         parts, shape = [unmoved(p, x.moves, shape) for p in parts], x.shape
     rows, channels = channel_rows(parts, shape)
-    step = Rounded(rows[0], rows[1], op.rounding, rows[2], rows[3])
+    step: StepFunction = Rounded(rows[0], rows[1], op.rounding, rows[2], rows[3])
+    if low.semantics == ORT:
+        step = ort_step(low, x, tuple(rows[5:]), (rows[2], rows[3]))
     if op.lo is not None and op.hi is not None:
         kind = FixedType.covering(op.lo, op.hi, frac)
     else:

@@ -93,8 +93,9 @@ LoweringRule = Callable[..., Sequence[Pending]]
 class Lowering:
     """The hardware graph as it grows."""
 
-    def __init__(self, graph: real.RealGraph) -> None:
+    def __init__(self, graph: real.RealGraph, semantics: str = "real") -> None:
         self.graph = graph
+        self.semantics = semantics  # "real", or "ort": what quantizers take over from onnxruntime's float32 kernels
         self.states: dict[str, Pending] = {}
         self.edges: dict[str, Edge] = {}
         self.nodes: list[Node] = []

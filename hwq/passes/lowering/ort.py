@@ -1,0 +1,101 @@
+"""onnxruntime's meaning of a model: its integer kernels requantize in float32, and those roundings are taken over.
+
+QLinearConv, QLinearMatMul and QGemm, also where it fuses them from QDQ: `rint(f32(acc) * f32(f32(sx sw) / sy))` and
+the zero point. QuantizeLinear: `rint(f32(x / scale))`, on f32((code - zero) * scale) where x was dequantized. What
+its other kernels do depends on the processor (fused products, order of sums) and is refused by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from hwq import real
+from hwq.errors import UnsupportedError
+from hwq.exact import Rationals
+from hwq.fixed import Codes
+from hwq.float32 import Float32Steps
+from hwq.ir import Node
+from hwq.ops import Conv, Dense, Reshape, Transpose
+from hwq.passes.lowering.state import Lowering, Raw, State
+from hwq.window import Reduction
+
+REAL, ORT = "real", "ort"
+SEMANTICS = (REAL, ORT)
+REMEDY = "use --semantics real: the correctly rounded value of the real function"
+
+NOT_REPRODUCED: Mapping[type[real.RealOp], str] = MappingProxyType(
+    {
+        real.Add: "its Add of two activations is float32 arithmetic that depends on the processor",
+        real.Mul: "its Mul of two activations is float32 arithmetic that depends on the processor",
+        real.Extremum: "its Max and Min are not integer kernels",
+        real.Unary: "its functions are float32 approximations",
+        real.Stairs: "it has no kernel for thresholds",
+    }
+)
+
+
+def check_reproducible(graph: real.RealGraph) -> None:
+    """Refuse, by the node's name, what onnxruntime's arithmetic does to no integer rule."""
+    for node in graph.nodes:
+        reason = NOT_REPRODUCED.get(type(node.op))
+        if isinstance(node.op, real.Pool) and node.op.how is Reduction.SUM:
+            reason = "its average pooling breaks exact ties by float32 noise"
+        if isinstance(node.op, real.Quantize) and "Linear" not in node.kind and node.kind != "QGemm":
+            reason = f"it has no kernel for {node.kind}"
+        if reason:
+            raise UnsupportedError(
+                f"onnxruntime is not reproduced here: {reason}", node=node.name, op=node.kind, remedy=REMEDY
+            )
+
+
+def ort_step(low: Lowering, x: State, parts: tuple[Any, ...], clamp: tuple[Codes, Codes]) -> Float32Steps:
+    """The kernel's steps; `parts` are scale and offset of x and the output's 1 / scale, a row per channel."""
+    scale, offset, inverse = parts
+    out = _singles(1 / inverse, "an output scale")
+    if isinstance(x, Raw):
+        if any(v != 1 for v in scale) or any(v != 0 for v in offset):
+            raise UnsupportedError(
+                "onnxruntime is not reproduced here: float32 arithmetic before the first quantizer", remedy=REMEDY
+            )
+        return Float32Steps(np.zeros(out.shape, dtype=np.int64), np.ones_like(out), out, *clamp)
+    if any(v <= 0 for v in scale):
+        raise UnsupportedError("onnxruntime is not reproduced here: a scale that is not positive", remedy=REMEDY)
+    # An int32 bias and zero points are whole accumulator steps; a float bias is quantized to them by its optimizer.
+    add = np.asarray([round(v) for v in offset / scale], dtype=np.int64)
+    maker = _maker(low, x.edge)
+    if maker is not None and isinstance(maker.op, Dense | Conv):
+        _check_bytes(low, maker, maker.op)
+        factor = np.asarray([np.float32(float(v)) for v in scale], dtype=np.float32) / out
+        return Float32Steps(add, factor, np.ones_like(out), *clamp)
+    return Float32Steps(add, _singles(scale, "an input scale"), out, *clamp)
+
+
+def _singles(values: Rationals, what: str) -> Any:
+    """Exactly these values in float32."""
+    found = np.asarray([np.float32(float(v)) for v in values], dtype=np.float32)
+    if any(float(f) != v for f, v in zip(found, values, strict=True)):
+        raise UnsupportedError(f"onnxruntime is not reproduced here: {what} that is no float32", remedy=REMEDY)
+    return found
+
+
+def _check_bytes(low: Lowering, maker: Node, op: Dense | Conv) -> None:
+    """Only products of bytes are integer kernels."""
+    weights = op.weights
+    if low.edges[maker.inputs[0]].type.width > 8 or int(weights.max()) - int(weights.min()) > 510:
+        raise UnsupportedError(
+            "onnxruntime is not reproduced here: it multiplies codes of more than 8 bits in float32, in an order that "
+            "depends on the processor",
+            remedy=REMEDY,
+        )
+
+
+def _maker(low: Lowering, edge: str) -> Node | None:
+    """The node that computed the codes, moves aside; None for a model input."""
+    makers = {out: node for node in low.nodes for out in node.outputs}
+    while edge in makers and isinstance(makers[edge].op, Reshape | Transpose):
+        edge = makers[edge].inputs[0]
+    return makers.get(edge)

@@ -1,0 +1,133 @@
+"""The generated host header: its codes and values are those of the Python simulator, for every double."""
+
+from __future__ import annotations
+
+import subprocess
+from fractions import Fraction
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import hwq
+from hwq.codegen.render import Settings, port_names, render
+from hwq.exact import scalar
+from hwq.fixed import FixedType, Overflow, Rounding
+from hwq.ir import Edge, Graph, InputPort, OutputPort
+from hwq.simulate import decode
+from hwq.steps import TypedQuantizer
+from hwq.targets import get_target
+
+EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "rings.onnx"
+
+DRIVER = """
+#include <cstdio>
+#include "{header}"
+int main() {{
+  double x[{size}];
+  long long codes[{size}];
+  while (std::fread(x, sizeof(double), {size}, stdin) == {size}) {{
+    {top}_host::quantize_{port}(x, codes);
+    std::fwrite(codes, sizeof(long long), {size}, stdout);
+  }}
+}}
+"""
+
+
+def host_codes(graph: Graph, port: InputPort, x: np.ndarray, folder: Path) -> np.ndarray:
+    """Codes that the host header makes of (batch, size) doubles."""
+    files = render(graph, get_target("vivado"), Settings("net", "", 5.0, "test"))
+    (folder / "net_host.h").write_text(files["host/net_host.h"])
+    name = port_names(graph, "net")[0][port.name]
+    source = folder / f"{name}.cpp"
+    size = graph.edges[port.edge].size
+    source.write_text(DRIVER.format(header="net_host.h", size=size, top="net", port=name))
+    binary = folder / name
+    command = ["g++", "-std=c++14", "-O1", "-Wall", "-Wextra", "-Werror", str(source), "-o", str(binary)]
+    built = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr[:2000]
+    done = subprocess.run([str(binary)], input=x.astype("<f8").tobytes(), capture_output=True, check=True)
+    return np.frombuffer(done.stdout, dtype="<i8").reshape(x.shape)
+
+
+def awkward(lsb: float, rng: np.random.Generator) -> np.ndarray:
+    """Halves and quarters of a step, their neighbours, huge and tiny values, both zeros."""
+    grid = np.arange(-200, 200) * lsb / 4
+    near = np.concatenate([grid, np.nextafter(grid, np.inf), np.nextafter(grid, -np.inf)])
+    special = np.asarray([0.0, -0.0, 1e-300, -1e-300, 1e30, -1e30, 5e-324, 1e15, -1e15 - 0.5])
+    return np.concatenate([near, special, rng.normal(0, 20 * lsb, 500)])
+
+
+def test_every_rounding_and_overflow_of_a_typed_port_equals_python(tmp_path: Path):
+    kinds = [FixedType(True, 5, 2), FixedType(False, 4, -1), FixedType(True, 20, 8)]
+    ports, edges = [], {}
+    for i, (kind, rounding, overflow) in enumerate(product(kinds, Rounding, Overflow)):
+        name = f"p{i}"
+        edges[name] = Edge((1,), kind, kind.lo, kind.hi)
+        ports.append(InputPort(name, name, name, TypedQuantizer(kind, rounding, overflow)))
+    graph = Graph("net", tuple(ports), (OutputPort("y", "p0", scalar(1), scalar(0)),), (), edges)
+    files = render(graph, get_target("vivado"), Settings("net", "", 5.0, "test"))
+    (tmp_path / "net_host.h").write_text(files["host/net_host.h"])
+    calls = "\n".join(f'    std::printf("%lld ", net_host::quantize_{p.name}(x));' for p in ports)
+    (tmp_path / "all.cpp").write_text(
+        '#include <cstdio>\n#include "net_host.h"\nint main() {\n  double x;\n'
+        f"  while (std::fread(&x, sizeof x, 1, stdin) == 1) {{\n{calls}\n  }}\n}}\n"
+    )
+    command = [
+        "g++",
+        "-std=c++14",
+        "-O1",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        str(tmp_path / "all.cpp"),
+        "-o",
+        str(tmp_path / "all"),
+    ]
+    built = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr[:2000]
+    x = awkward(0.25, np.random.default_rng(0))
+    done = subprocess.run([str(tmp_path / "all")], input=x.tobytes(), capture_output=True, check=True)
+    got = np.asarray(done.stdout.split(), dtype=np.int64).reshape(x.size, len(ports))
+    for i, port in enumerate(ports):
+        want = port.quantizer(x.reshape(-1, 1)).reshape(-1)
+        wrong = np.nonzero(got[:, i] != want)[0]
+        assert wrong.size == 0, (str(port.quantizer), x[wrong[0]], got[wrong[0], i], want[wrong[0]])
+
+
+def test_a_stepped_port_equals_python_at_every_bound(tmp_path: Path):
+    graph = hwq.compile(EXAMPLE).graph
+    (port,) = graph.inputs
+    bounds = port.quantizer.rows.bounds.reshape(-1)
+    x = np.concatenate([bounds, np.nextafter(bounds, -np.inf), awkward(0.02, np.random.default_rng(1))])
+    x = x[: x.size // 2 * 2].reshape(-1, 2)
+    assert np.array_equal(host_codes(graph, port, x, tmp_path), port.quantizer(x.reshape(-1, 1, 2)).reshape(x.shape))
+
+
+def test_dequantized_outputs_equal_the_simulators_values(tmp_path: Path):
+    design = hwq.compile(EXAMPLE)
+    (out,) = design.graph.outputs
+    files = render(design.graph, get_target("vivado"), Settings("net", "", 5.0, "test"))
+    (tmp_path / "net_host.h").write_text(files["host/net_host.h"])
+    name = port_names(design.graph, "net")[1][out.name]
+    (tmp_path / "d.cpp").write_text(
+        '#include <cstdio>\n#include "net_host.h"\nint main() {\n  long long c[3];\n  double y[3];\n'
+        "  while (std::fread(c, sizeof c, 1, stdin) == 1) {\n"
+        f"    net_host::dequantize_{name}(c, y);\n    std::fwrite(y, sizeof y, 1, stdout);\n  }}\n}}\n"
+    )
+    command = ["g++", "-std=c++14", "-O1", "-ffp-contract=off", str(tmp_path / "d.cpp"), "-o", str(tmp_path / "d")]
+    subprocess.run(command, check=True)
+    edge = design.graph.edges[out.edge]
+    codes = np.random.default_rng(2).integers(edge.lo, edge.hi, (50, *edge.shape), endpoint=True)
+    done = subprocess.run([str(tmp_path / "d")], input=codes.astype("<i8").tobytes(), capture_output=True, check=True)
+    assert np.array_equal(np.frombuffer(done.stdout).reshape(50, 3), decode(out, edge, codes))
+
+
+@pytest.mark.parametrize("kind", [FixedType(True, 70, 30), FixedType(False, 64, 0)])
+def test_wide_inputs_are_quantized_exactly(kind: FixedType):
+    x = np.asarray([[0.5, -0.5, 1.5, 2.0**40, -(2.0**60), 1e300]])
+    codes = TypedQuantizer(kind)(x)
+    for value, code in zip(x[0], codes[0], strict=True):
+        exact = round(Fraction(value) * 2**kind.frac)
+        assert int(code) == min(max(exact, kind.lo), kind.hi)

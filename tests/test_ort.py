@@ -1,0 +1,153 @@
+"""`--semantics ort`: quantizers that take over onnxruntime's float32 roundings, as exact steps of integers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx import TensorProto as T
+from rational_onnx import model, tensor
+from test_qdq import node, samples
+
+from hwq.errors import HwqError
+from hwq.exact import to_float
+from hwq.float32 import Float32Steps
+from hwq.frontends.onnx import read_onnx
+from hwq.ir import Graph
+from hwq.passes import compile_graph
+from hwq.simulate import Simulator
+
+MODELS = Path(__file__).resolve().parents[2] / "shared" / "models"
+FLOAT = T.FLOAT
+
+
+def compiled(source: Any) -> Graph:
+    return compile_graph(read_onnx(source), lambda name: 1, semantics="ort")
+
+
+def unequal(name: str, reference: str, semantics: str) -> int:
+    path = MODELS / f"{name}.onnx"
+    if not path.exists():
+        pytest.skip(f"../shared/models/{name}.onnx is not here")
+    data = np.load(MODELS / f"{name}.npz")
+    graph = compile_graph(read_onnx(path), lambda node: 1, semantics=semantics)
+    run = Simulator(graph)
+    (port,) = graph.outputs
+    have = run.run(run.quantized(data["x"].astype(np.float64)))[port.edge]
+    want = (data[reference].astype(np.float64).reshape(have.shape) - to_float(port.offset)) / to_float(port.scale)
+    return int((np.rint(want) != have).sum())
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["qdq_bc_mlp_u8u8_asym", "qdq_digits_mlp_s8s8_pt", "qdq_digits_conv1d_s8s8_asym_pc", "bvqcdq_digits_cnn_w8a8_pc"],
+)
+def test_models_equal_onnxruntime_with_its_optimizer_on_in_every_code(name: str) -> None:
+    assert unequal(name, "y_ort_opt", "ort") == 0
+
+
+def test_the_two_meanings_differ_where_float32_rounds_otherwise() -> None:
+    assert unequal("qdq_digits_mlp_s8s8_pt", "y_ort_opt", "real") > 0
+    assert unequal("qdq_digits_mlp_s8s8_pt", "y64", "ort") > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("qdq_digits_mlp_a16w8_contrib", "more than 8 bits"),
+        ("pt2e_digits_cnn_x86", "average pooling"),
+        ("units/mul_two_tensors", "no kernel for Quant"),
+        ("units/quant_zp_u8", "no kernel for Quant"),
+    ],
+)
+def test_what_depends_on_the_processor_is_refused_with_the_reason(name: str, reason: str) -> None:
+    path = MODELS / f"{name}.onnx"
+    if not path.exists():
+        pytest.skip(f"../shared/models/{name}.onnx is not here")
+    with pytest.raises(HwqError, match=reason) as error:
+        compiled(path)
+    assert error.value.remedy is not None
+    assert "--semantics real" in error.value.remedy
+
+
+def in_float32(op: Float32Steps, channel: int, acc: int) -> int:
+    """The kernel, one operation at a time."""
+    value = np.float32(int(acc) + int(op.add[channel]))
+    value = np.float32(value * op.factor[channel])
+    value = np.float32(value / op.divisor[channel])
+    return int(min(max(int(np.rint(value)), int(op.lo[channel])), int(op.hi[channel])))
+
+
+def test_steps_are_where_float32_has_them() -> None:
+    rng = np.random.default_rng(1)
+    factors = rng.uniform(1e-5, 3e-3, 6).astype(np.float32)
+    ends = np.full(6, -128), np.full(6, 127)
+    op = Float32Steps(rng.integers(-90000, 90000, 6), factors, np.ones(6, dtype=np.float32), *ends)
+    lo, hi = -(1 << 26), 1 << 26  # past 2^24: the accumulator itself is rounded
+    rows = op.integer_rows(lo, hi)
+    assert rows.bounds.shape == (6, 255)
+    for c in range(6):
+        for k, bound in enumerate(rows.bounds[c]):
+            if bound <= hi:
+                assert in_float32(op, c, int(bound)) >= -127 + k
+                assert in_float32(op, c, int(bound) - 1) < -127 + k
+
+
+def test_the_hosts_quantizer_divides_in_float32() -> None:
+    scale = np.float32(0.0173)
+    proto = model(
+        [node("QuantizeLinear", "x s z", "y")],
+        {"x": (FLOAT, (1, 400))},
+        {"y": T.INT8},
+        [tensor("s", FLOAT, scale), tensor("z", T.INT8, 5)],
+    )
+    steps = (np.arange(-140, 140, dtype=np.float64) + 0.5) * float(scale)
+    around = np.concatenate([np.nextafter(steps.astype(np.float32), np.float32(d * np.inf)) for d in (-1, 1)])
+    x = np.concatenate([steps.astype(np.float32), around])[:800].reshape(2, 400)
+    run = Simulator(compiled(proto))
+    have = run.run(run.quantized(x.astype(np.float64)))["n_x"]
+    want = np.clip(np.rint(x / scale) + 5, -128, 127)
+    assert (have.reshape(-1) == want.reshape(-1)).all()
+
+
+def test_a_dequantized_tensor_is_rounded_to_float32_before_it_is_quantized_again() -> None:
+    s, t = np.float32(0.0371), np.float32(0.01855)  # twice the second, nearly: codes fall on ties in float32
+    proto = model(
+        [node("DequantizeLinear", "x s z", "d"), node("QuantizeLinear", "d t z", "y")],
+        {"x": (T.INT8, (1, 256))},
+        {"y": T.INT8},
+        [tensor("s", FLOAT, s), tensor("t", FLOAT, t), tensor("z", T.INT8, 1)],
+    )
+    codes = np.arange(-128, 128).reshape(1, 256)
+    run = Simulator(compiled(proto))
+    (have,) = run.run(run.quantized(codes.astype(np.float64))).values()
+    want = np.clip(np.rint(((codes - 1).astype(np.float32) * s) / t) + 1, -128, 127)
+    assert (have.reshape(-1) == want.reshape(-1)).all()
+
+
+def test_onnxruntime_itself_agrees_when_it_is_installed() -> None:
+    ort = pytest.importorskip("onnxruntime")
+    rng = np.random.default_rng(4)
+    constants = [
+        tensor("sx", FLOAT, np.float32(0.0311)),
+        tensor("zx", T.UINT8, 131),
+        tensor("w", T.INT8, rng.integers(-128, 128, (40, 24))),
+        tensor("sw", FLOAT, rng.uniform(0.001, 0.02, 24).astype(np.float32)),
+        tensor("zw", T.INT8, np.zeros(24, dtype=np.int64)),
+        tensor("sy", FLOAT, np.float32(0.0917)),
+        tensor("zy", T.UINT8, 7),
+    ]
+    nodes = [
+        node("QuantizeLinear", "x sx zx", "xq"),
+        node("QLinearMatMul", "xq sx zx w sw zw sy zy", "y"),
+    ]
+    proto = model(nodes, {"x": (FLOAT, (1, 40))}, {"y": T.UINT8}, constants, 17)
+    proto.ir_version = 8
+    x = samples(5, (400, 40), 1.5)
+    session = ort.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    want = np.concatenate([session.run(None, {"x": row[None]})[0] for row in x])
+    run = Simulator(compiled(proto))
+    (have,) = run.run(run.quantized(x.astype(np.float64))).values()
+    assert (have.reshape(want.shape) == want).all()
