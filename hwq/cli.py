@@ -13,10 +13,9 @@ import click
 import numpy as np
 
 from hwq import __version__
+from hwq.cli_options import compile_model, model_options, progress
 from hwq.errors import HwqError, SpecError, ToolError, printable
-from hwq.progress import Progress
 from hwq.tables import shortened, text_table
-from hwq.targets import TARGETS
 
 if TYPE_CHECKING:
     from hwq.design import Design, Project, Result
@@ -50,13 +49,6 @@ class Commands(click.Group):
         sys.exit(EXIT_UNUSABLE)
 
 
-def _progress() -> Progress:
-    """Progress that ends with the command, however that ends."""
-    stage = Progress()
-    click.get_current_context().call_on_close(stage.close)
-    return stage
-
-
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="hwq")
 def main() -> None:
@@ -69,49 +61,6 @@ def main() -> None:
 
     Tab completion: eval "$(_HWQ_COMPLETE=bash_source hwq)"  (or zsh_source, fish_source)
     """
-
-
-def model_options(function: Any) -> Any:
-    """The options that decide what a model compiles to."""
-    options = [
-        click.option("--config", type=click.Path(dir_okay=False), help="YAML file with these choices, and per layer."),
-        click.option("--target", type=click.Choice(sorted(TARGETS)), help="HLS tool.  [default: vivado]"),
-        click.option("--io", type=click.Choice(["parallel", "stream"]), help="Layer interfaces.  [default: parallel]"),
-        click.option("--reuse", type=click.IntRange(min=1), help="Uses of each multiplier per sample.  [default: 1]"),
-        click.option("--top", help="Name of the top function.  [default: from the file]"),
-        click.option("--part", help="Device.  [default: the target's]"),
-        click.option("--clock", type=click.FloatRange(min=0, min_open=True), help="Clock period in ns.  [default: 5]"),
-        click.option("--input-type", multiple=True, metavar="NAME=SPEC", help="Type of an unquantized input."),
-        click.option("--output-type", multiple=True, metavar="NAME=SPEC", help="Fixed-point type of an output."),
-        click.option("--semantics", type=click.Choice(["real", "ort"]), help="Meaning of the model.  [default: real]"),
-    ]
-    for option in reversed(options):
-        function = option(function)
-    return function
-
-
-def _named(pairs: tuple[str, ...], option: str) -> dict[str, str]:
-    named = {}
-    for pair in pairs:
-        name, found, spec = pair.partition("=")
-        if not found or not name or not spec:
-            raise SpecError(f"{option} '{pair}'", remedy=f"write {option} 'NAME=ap_fixed<16,6>'")
-        named[name] = spec
-    return named
-
-
-def _compile(model: str, options: dict[str, Any], stage: Progress) -> Design:
-    import hwq.design
-    from hwq.config import load_config
-
-    config = load_config(options.pop("config", None))
-    inputs, outputs = options.pop("input_type", ()), options.pop("output_type", ())
-    config = config.updated(
-        input_types=_named(inputs, "--input-type") or None,
-        output_types=_named(outputs, "--output-type") or None,
-        **options,
-    )
-    return hwq.design.compile(model, config, stage=stage)
 
 
 @main.command()
@@ -128,8 +77,8 @@ def export(model: str, output: str | None, force: bool, as_json: bool, **options
       hwq export model.onnx -o build
       hwq export model.onnx -o build --input-type 'x=ap_fixed<16,6>' --reuse 8
     """
-    stage = _progress()
-    design = _compile(model, options, stage)
+    stage = progress()
+    design = compile_model(model, options, stage)
     stage("writing the project")
     project = design.export(output or f"{Path(model).stem}_{design.config.target}", force=force)
     stage.close()
@@ -165,7 +114,7 @@ def verify(
     """
     import tempfile
 
-    stage = _progress()
+    stage = progress()
     with tempfile.TemporaryDirectory(prefix="hwq-") as work:
         if Path(model_or_dir).is_dir():
             _refuse_options(options)
@@ -173,7 +122,7 @@ def verify(
 
             project = Project.load(model_or_dir, stage)
         else:
-            design = _compile(model_or_dir, options, stage)
+            design = compile_model(model_or_dir, options, stage)
             stage("writing the project")
             project = design.export(Path(work) / "project")
         x = None if data is None else load_data(data, project.design, samples)
@@ -268,8 +217,8 @@ def simulate(model: str, data: str, output: str, codes: bool, **options: Any) ->
     Example:
       hwq simulate model.onnx --data x.npy -o y.npz
     """
-    stage = _progress()
-    design = _compile(model, options, stage)
+    stage = progress()
+    design = compile_model(model, options, stage)
     x = load_data(data, design)
     stage("simulating")
     y = design.simulate(x, codes=codes)
@@ -308,8 +257,8 @@ def inspect(model: str, as_json: bool, ir: bool, **options: Any) -> None:
     """
     from hwq.design import _port_json
 
-    stage = _progress()
-    design = _compile(model, options, stage)
+    stage = progress()
+    design = compile_model(model, options, stage)
     stage.close()
     if ir:
         click.echo(str(design.graph), nl=False)
@@ -375,8 +324,10 @@ def doctor(as_json: bool) -> None:
 
 def _add_optional_commands() -> None:
     from hwq.cli_quantizer import quantizer_command
+    from hwq.cli_rom import rom
 
     main.add_command(quantizer_command)
+    main.add_command(rom)
 
 
 _add_optional_commands()

@@ -49,6 +49,8 @@ class Coded:
     def integers(self, what: str) -> tuple[Codes, Rationals]:
         """Integer multiples of a scale without offset: zero points are taken out, half-step offsets doubled."""
         ratio = np.asarray(self.offset / self.scale, dtype=object)
+        if any(abs(v) >= 1 << 61 for v in ratio.reshape(-1)):
+            raise UnsupportedError(f"{what} with a zero point past 61 bits", remedy="retrain or re-export the model")
         if all(v.denominator == 1 for v in ratio.reshape(-1)):
             return self.codes + np.asarray(ratio).astype(object).astype(np.int64), self.scale
         if all((2 * v).denominator == 1 for v in ratio.reshape(-1)):

@@ -14,6 +14,7 @@ from hwq.fixed import Codes
 from hwq.ir import Edge, Graph, OutputPort
 from hwq.ops.base import Kernel
 
+KEPT_BYTES = (1 << 25) - (1 << 16)  # glibc's DEFAULT_MMAP_THRESHOLD_MAX, less its own header
 PIECE = 1 << 17  # codes of the widest edge that go through at once: what fits the cache
 
 
@@ -21,6 +22,7 @@ class Simulator:
     """A graph made ready to run: tables and matrices are prepared once."""
 
     def __init__(self, graph: Graph) -> None:
+        _keep_freed_memory()
         self.graph = graph
         self.kernels: list[Kernel] = [node.op.prepare(graph.ins(node)) for node in graph.nodes]
         self.last_use = {e: i for i, node in enumerate(graph.nodes) for e in node.inputs}
@@ -86,6 +88,14 @@ class Simulator:
                     if self.last_use[name] == i and name not in wanted:
                         edges.pop(name, None)
         return edges if keep else {name: edges[name] for name in wanted}
+
+
+def _keep_freed_memory() -> None:
+    """Freeing one large block makes glibc keep what is freed later, up to twice its size: pages need no clearing again.
+
+    Without it every layer's array is handed back to the kernel and mapped anew, which costs more than the arithmetic.
+    """
+    np.empty(KEPT_BYTES, dtype=np.uint8)
 
 
 def _in_pieces(

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from onnx import TensorProto as T
 from onnx import helper
 
-import hwq
 from hwq.codegen.layout import indented
 from hwq.codegen.render import Settings, render
 from hwq.errors import HwqError
@@ -30,9 +29,10 @@ from hwq.toolchain import find_headers
 from hwq.verify import verify_codes
 from hwq.window import Reduction, Window
 from rational_onnx import fractions
-from test_models import compiled, test_simulated_values_equal_the_float64_reference
 from test_ops import drawn_codes, graph_of
 from window_oracles import WINDOW_REFERENCES
+
+import test_models
 
 MODELS = (
     "bv_digits_cnn_w4a4_pc",
@@ -59,13 +59,13 @@ needs_headers = pytest.mark.skipif(find_headers(get_target("vivado")) is None, r
 
 @pytest.mark.parametrize("name", [*MODELS, *(f"units/{u}" for u in UNITS)])
 def test_every_code_of_every_sample_equals_the_float64_reference(name: str) -> None:
-    test_simulated_values_equal_the_float64_reference(name)
+    test_models.test_simulated_values_equal_the_float64_reference(name)
 
 
 @needs_headers
 @pytest.mark.parametrize(("name", "samples"), [("bv_digits_cnn_w4a4_pc", 20), ("units/conv_zp_input_padding", 20)])
 def test_compiled_cpp_equals_the_simulator(name: str, samples: int, tmp_path: Path) -> None:
-    design, data = compiled(name)
+    design, data = test_models.compiled(name)
     assert design.export(tmp_path / "p").verify(data["x"][:samples])
 
 
@@ -73,7 +73,7 @@ def test_compiled_cpp_equals_the_simulator(name: str, samples: int, tmp_path: Pa
 @needs_headers
 @pytest.mark.parametrize("name", [*MODELS, *(f"units/{u}" for u in UNITS)])
 def test_compiled_cpp_equals_the_simulator_on_many_samples(name: str, tmp_path: Path) -> None:
-    design, data = compiled(name)
+    design, data = test_models.compiled(name)
     assert design.export(tmp_path / "p").verify(data["x"][:40])
 
 

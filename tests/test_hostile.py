@@ -217,7 +217,7 @@ REFUSED: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
     "flatten at an axis that is not there": (lambda: appended("Flatten", axis=9), "axis 9"),
     "flatten at a word": (lambda: appended("Flatten", axis="one"), "'axis' is one"),
     "TopK of more than there are": (lambda: appended("TopK", "k", const("k", [9], np.int64)), "k = 9"),
-    "gather of an activation": (lambda: appended("Gather", "i", const("i", 0, np.int64)), "Gather"),
+    "gather by an activation": (lambda: small_model([node("Gather", "w h", "y", "bad")]), "the index is not a constant"),
     "cycle": (cycle, "cycle through this node"),
     "node that reads itself": (lambda: small_model([node("Add", "h y", "y", "bad")]), "cycle through this node"),
     "tensor defined twice": (duplicate_tensor, "'y', which is already defined"),
@@ -230,7 +230,6 @@ REFUSED: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
     "control flow": (attribute_graph, "control flow"),
     "sparse constant": (sparse_attribute, "sparse"),
     "string constant": (string_constant, "strings"),
-    "a division of an unknown": (lambda: appended("Reciprocal"), "does not compile this op"),
 }
 
 

@@ -25,7 +25,7 @@ def files_digest(files: Mapping[str, bytes]) -> str:
     return total.hexdigest()
 
 
-def write_files(files: Mapping[str, bytes], folder: Path, *, force: bool) -> None:
+def write_files(files: Mapping[str, bytes], folder: Path, *, force: bool, marker: str = MANIFEST) -> None:
     """Write all files into a new folder beside the target, then rename it into place.
 
     An existing non-empty folder needs `force`, and must be one that hwq wrote; it is replaced whole, or left as it was.
@@ -33,7 +33,7 @@ def write_files(files: Mapping[str, bytes], folder: Path, *, force: bool) -> Non
     made: list[Path] = []
     try:
         folder = folder.resolve()
-        _may_replace(folder, force)
+        _may_replace(folder, force, marker)
         made = _make_parents(folder.parent)
         work = Path(tempfile.mkdtemp(prefix=f".{folder.name[:40]}-", dir=folder.parent))
     except OSError as error:
@@ -55,23 +55,23 @@ def write_files(files: Mapping[str, bytes], folder: Path, *, force: bool) -> Non
             _remove_empty(made)
 
 
-def _may_replace(folder: Path, force: bool) -> None:
+def _may_replace(folder: Path, force: bool, marker: str) -> None:
     """Refuse a folder that is in use: always one that hwq did not write, and one that it wrote without `force`."""
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     if not force:
         raise SpecError(f"'{folder}' exists already", remedy="choose another -o, or replace it with --force")
-    if not _is_project(folder):
+    if not _is_ours(folder, marker):
         raise SpecError(f"'{folder}' is not a project that hwq wrote", remedy="choose another -o; it is left alone")
 
 
-def _is_project(folder: Path) -> bool:
-    """Whether a folder's manifest is one of hwq's."""
+def _is_ours(folder: Path, marker: str) -> bool:
+    """Whether a folder's manifest, the file called `marker`, is one of hwq's."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        manifest = json.loads((folder / marker).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return isinstance(manifest, dict) and {"hwq", "target", "digest"} <= set(manifest)
+    return isinstance(manifest, dict) and {"hwq", "digest"} <= set(manifest)
 
 
 def _swap(new: Path, folder: Path, old: Path) -> None:

@@ -16,6 +16,7 @@ from onnx import numpy_helper
 from hwq.errors import ModelError, UnsupportedError, printable
 
 MAX_ELEMENTS = 1 << 31  # of one tensor
+MAX_AXES = 16
 MAX_BYTES = 1 << 33  # of one model with its external data
 
 Source = str | Path | bytes | onnx.ModelProto
@@ -76,7 +77,7 @@ def _texts(model: onnx.ModelProto) -> Iterator[Any]:
 def read_tensor(tensor: onnx.TensorProto, folder: Path | None) -> npt.NDArray[Any]:
     """A tensor as float64, int64 or bool; sizes are checked before memory is taken."""
     dims = tuple(tensor.dims)
-    if any(d < 0 for d in dims) or prod(dims) > MAX_ELEMENTS:
+    if any(d < 0 for d in dims) or prod(dims) > MAX_ELEMENTS or len(dims) > MAX_AXES:
         raise ModelError(f"tensor '{tensor.name}' has the absurd shape {list(dims)}", remedy="export the model again")
     if tensor.data_type == onnx.TensorProto.STRING:
         raise UnsupportedError(f"tensor '{tensor.name}' holds strings", remedy="hwq compiles numbers only")

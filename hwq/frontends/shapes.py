@@ -137,6 +137,8 @@ def gather(call: Call) -> list[Value]:
         raise call.fail("Gather on an activation", "slice with Reshape/Transpose, or move the selection to the host")
     shape_ = shape_of(data)
     axis = call.axis(call.attribute("axis", 0), max(1, len(shape_)))
+    if index.dtype.kind not in "bi":
+        raise call.broken("an index that is no integer")
     index = index.astype(np.int64)
     if not shape_:
         raise call.broken("an element of a scalar")

@@ -109,12 +109,16 @@ def pad(call: Call) -> list[Value]:
         n = extents[axis]
         if max(abs(before), abs(after)) > MAX_ELEMENTS or n + before + after < 1:
             raise call.broken(f"pads {[before, after]} of an axis of {n}")
-        positions[axis] = _pad_positions(call, mode, np.arange(-before, n + after), n)
+        cut, kept = max(0, -before), n - max(0, -before) - max(0, -after)
+        if kept < 1:
+            raise call.broken(f"pads {[before, after]} of an axis of {n}")
+        at = _pad_positions(call, mode, np.arange(-max(0, before), kept + max(0, after)), kept)
+        positions[axis] = np.where(at < 0, -1, at + cut)
     return [selected(call, x, Selection.of(extents, positions), fill)]
 
 
 def _pad_positions(call: Call, mode: str, at: Array, n: int) -> Array:
-    """Where the padded axis reads the data: `at` counts from its first element."""
+    """Where the padded axis reads the data: `at` counts from its first element, after negative pads have cut."""
     if mode == "constant":
         return np.where((at >= 0) & (at < n), at, -1)
     if mode == "edge":

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from hwq.functions.curve import Applied, Code, Curve, Joined, Scaled, Step, codes_of, rational_values
+from hwq.functions.function import Function
 from hwq.functions.steps import CountStep, CurveSteps, RoundStep
-from hwq.functions.table import FUNCTIONS, Function
+from hwq.functions.table import FUNCTIONS
 
 __all__ = [
     "FUNCTIONS",

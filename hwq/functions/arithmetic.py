@@ -51,8 +51,11 @@ class Numbers(Protocol):
     def nearest(self, x: Any) -> Any:
         """The nearest integer, ties to even."""
 
-    def binade(self, x: Any) -> Any:
-        """The greatest power of two that is not above x (x > 0)."""
+    def exponent(self, x: Any) -> Any:
+        """The greatest e with 2**e <= x (x > 0)."""
+
+    def two_to(self, e: Any) -> Any:
+        """2**e of an integer e."""
 
 
 class Float64:
@@ -81,8 +84,11 @@ class Float64:
     def power(self, x: Any, p: Any) -> Any:
         return np.power(x, p)
 
-    def binade(self, x: Any) -> Any:
-        return np.ldexp(0.5, np.frexp(x)[1])
+    def exponent(self, x: Any) -> Any:
+        return np.frexp(x)[1] - 1.0
+
+    def two_to(self, e: Any) -> Any:
+        return np.exp2(e)
 
 
 class Precise:
@@ -123,8 +129,11 @@ class Precise:
     def power(self, x: Any, p: Any) -> Any:
         return self._real(x > 0 or p == int(p), lambda: self.context.power(x, p))
 
-    def binade(self, x: Any) -> Any:
-        return self._real(x > 0, lambda: self.context.ldexp(0.5, self.context.frexp(x)[1]))
+    def exponent(self, x: Any) -> Any:
+        return self._real(x > 0, lambda: self.context.mpf(self.context.frexp(x)[1] - 1))
+
+    def two_to(self, e: Any) -> Any:
+        return self.context.ldexp(self.context.mpf(1), int(e))
 
     def _real(self, inside: bool, value: Branch) -> Any:
         return value() if inside else self.context.nan
@@ -210,9 +219,12 @@ class Exact:
     def nearest(self, x: Any) -> Any:
         return Fraction(round(x))
 
-    def binade(self, x: Any) -> Any:
+    def exponent(self, x: Any) -> Any:
         power = _positive(x).numerator.bit_length() - x.denominator.bit_length()
-        return Fraction(2) ** (power if Fraction(2) ** power <= x else power - 1)
+        return Fraction(power if Fraction(2) ** power <= x else power - 1)
+
+    def two_to(self, e: Any) -> Any:
+        return Fraction(2) ** int(e)
 
 
 def _positive(x: Any) -> Any:

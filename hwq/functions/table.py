@@ -6,44 +6,15 @@ A formula is written once for all `Numbers`: it keeps its relative precision whe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from fractions import Fraction
 from math import prod
 from types import MappingProxyType
 from typing import Any
 
-from hwq.functions.arithmetic import EXACT, Numbers
-
-Formula = Callable[..., Any]
-"""(numbers, x, *parameters) -> value."""
-Bounds = Callable[..., tuple[Fraction | None, Fraction | None]]
-"""(x, *parameters) -> what the value is strictly above and strictly below, wherever it is irrational."""
-Trend = Callable[..., int]
-"""(*parameters) -> +1 where the function never falls, -1 where it never rises, 0 where it does both."""
-
-
-@dataclass(frozen=True)
-class Function:
-    """One real function of one variable."""
-
-    name: str
-    formula: Formula
-    parameters: tuple[str, ...] = ()
-    trend: Trend = lambda *_: 0
-    bounds: Bounds = lambda *_: (None, None)
-
-    def exact(self, x: Fraction, *parameters: Fraction) -> Fraction:
-        """The value where it is rational; raises `Irrational` or `Undefined`."""
-        return Fraction(self.formula(EXACT, x, *parameters))
-
-
-def _rising(*_: Fraction) -> int:
-    return 1
-
-
-def _falling(*_: Fraction) -> int:
-    return -1
+from hwq.functions.arithmetic import Numbers
+from hwq.functions.function import Bounds, Function, rising
+from hwq.functions.qkeras import QKERAS
 
 
 def _if_positive(*parameters: Fraction) -> int:
@@ -133,11 +104,6 @@ def _shrink(m: Numbers, x: Any, lambd: Any, bias: Any) -> Any:
     return m.select(x > lambd, lambda: x - bias, lambda: m.select(x < -lambd, lambda: x + bias, lambda: x * 0))
 
 
-def _odd_log(m: Numbers, x: Any, u: Any) -> Any:
-    """sign(x) ln(1 + u |x|) / ln(1 + u), the u-law."""
-    return m.select(x < 0, lambda: -m.log1p(-u * x), lambda: m.log1p(u * x)) / m.log1p(u)
-
-
 def _abs(m: Numbers, x: Any) -> Any:
     return m.select(x < 0, lambda: -x, lambda: x)
 
@@ -154,39 +120,39 @@ FUNCTIONS: Mapping[str, Function] = MappingProxyType(
     {
         f.name: f
         for f in (
-            Function("Sigmoid", _sigmoid, (), _rising, _between(0, 1)),
-            Function("Tanh", lambda m, x: m.tanh(x), (), _rising, _between(-1, 1)),
+            Function("Sigmoid", _sigmoid, (), rising, _between(0, 1)),
+            Function("Tanh", lambda m, x: m.tanh(x), (), rising, _between(-1, 1)),
             Function("Swish", lambda m, x, alpha: x / (1 + m.exp(-alpha * x)), ("alpha",), bounds=_weighted),
             Function("HardSwish", _gate, ("slope", "offset")),
             Function("Gelu", lambda m, x: x * m.normal(x), bounds=_weighted),
             Function("GeluTanh", _gelu_tanh, bounds=_weighted),
             Function("Mish", _mish, bounds=_weighted),
-            Function("Softplus", _softplus, (), _rising, _above_relu),
-            Function("Softsign", _softsign, (), _rising),
+            Function("Softplus", _softplus, (), rising, _above_relu),
+            Function("Softsign", _softsign, (), rising),
             Function("Elu", _elu, ("alpha",), _if_positive, _above_minus),
             Function("Selu", _selu, ("alpha", "gamma"), _if_positive, _above_minus),
-            Function("Celu", _celu, ("alpha",), _rising, _above_minus),
+            Function("Celu", _celu, ("alpha",), rising, _above_minus),
             Function("LeakyRelu", _leaky, ("alpha",), _if_positive),
             Function("PRelu", _leaky, ("slope",), _if_positive),
             Function(
                 "ThresholdedRelu", lambda m, x, a: m.select(x > a, lambda: x, lambda: x * 0), ("alpha",), _if_positive
             ),
             Function("Shrink", _shrink, ("lambd", "bias")),
-            Function("Exp", lambda m, x: m.exp(x), (), _rising),
-            Function("Log", lambda m, x: m.log(x), (), _rising),
-            Function("Sqrt", lambda m, x: m.sqrt(x), (), _rising),
+            Function("Exp", lambda m, x: m.exp(x), (), rising),
+            Function("Log", lambda m, x: m.log(x), (), rising),
+            Function("Sqrt", lambda m, x: m.sqrt(x), (), rising),
             Function("Reciprocal", _reciprocal),
             Function("Abs", _abs),
             Function("Pow", lambda m, x, exponent: m.power(x, exponent), ("exponent",), _power_trend),
             Function("Exponential", lambda m, x, base: m.power(base, x), ("base",), lambda b: 1 if b >= 1 else -1),
-            Function("Erf", lambda m, x: m.erf(x), (), _rising, _between(-1, 1)),
+            Function("Erf", lambda m, x: m.erf(x), (), rising, _between(-1, 1)),
             Function("Sin", lambda m, x: m.sin(x)),
             Function("Cos", lambda m, x: m.cos(x)),
-            Function("Floor", lambda m, x: m.floor(x), (), _rising),
-            Function("Ceil", lambda m, x: m.ceil(x), (), _rising),
-            Function("Round", lambda m, x: m.nearest(x), (), _rising),
-            Function("Sign", _sign, (), _rising),
-            Function("ULaw", _odd_log, ("u",), _rising),
+            Function("Floor", lambda m, x: m.floor(x), (), rising),
+            Function("Ceil", lambda m, x: m.ceil(x), (), rising),
+            Function("Round", lambda m, x: m.nearest(x), (), rising),
+            Function("Sign", _sign, (), rising),
+            *QKERAS,
         )
     }
 )

@@ -1,4 +1,4 @@
-"""Counting thresholds fast: equal buckets, each with at most one threshold inside, so that one comparison decides.
+"""Counting thresholds fast: a table of codes, or equal buckets with at most one threshold inside each.
 
 For the simulator only. Exact: the buckets are integers, and every threshold is either a bucket's start or inside one.
 """
@@ -12,6 +12,42 @@ import numpy as np
 from hwq.fixed import Codes
 
 TABLE_LIMIT = 1 << 22  # entries; past it bisection is the better choice
+DIRECT_LIMIT = 1 << 18  # entries of a table that holds the codes themselves
+
+
+def take(table: Codes, index: Codes) -> Codes:
+    """`table[index]`, read and written in the order in which the index lies in memory."""
+    order = sorted(range(index.ndim), key=lambda axis: -abs(index.strides[axis]))
+    found = table.take(index.transpose(order))
+    return np.asarray(found.transpose(np.argsort(order)))
+
+
+@dataclass(frozen=True, eq=False)
+class Direct:
+    """The codes of every channel and every reachable x, one after the other."""
+
+    codes: Codes
+    first: Codes  # (1, 1, C, 1): the table's entry for x = 0
+
+    @staticmethod
+    def of(thresholds: Codes, base: Codes, sign: Codes, lowest: int, highest: int) -> Direct | None:
+        """The table of `base + sign * thresholds reached` for x in `lowest..highest`; None: too large for the cache."""
+        count, span = thresholds.shape[0], highest - lowest + 1
+        if count * span > DIRECT_LIMIT:
+            return None
+        steps = np.zeros((count, span + 1), dtype=np.int64)
+        where = np.clip(thresholds - lowest, 0, span).astype(np.int64)
+        np.add.at(steps, (np.arange(count)[:, None], where), 1)
+        codes = base[:, None] + sign[:, None] * steps[:, :span].cumsum(axis=1)
+        narrow = np.int8 if codes.min() >= -128 and codes.max() <= 127 else np.int16
+        if not -32768 <= codes.min() <= codes.max() <= 32767:
+            narrow = np.int64
+        first = (np.arange(count) * span - lowest).reshape(1, 1, -1, 1)
+        return Direct(codes.astype(narrow).reshape(-1), first)
+
+    def __call__(self, x: Codes) -> Codes:
+        """The codes of (batch, outer, C, inner) integers."""
+        return take(self.codes, x + self.first).astype(np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +100,7 @@ class Buckets:
         np.maximum(position, 0, out=position)
         np.minimum(position, self.last, out=position)
         entry = (position >> self.shift) + self.rows
-        reached = self.before.take(entry)
+        reached = take(self.before, entry)
         if self.inside is not None:
-            reached += position >= self.inside.take(entry)
+            reached += position >= take(self.inside, entry)
         return reached

@@ -126,13 +126,14 @@ class Shift(Op):
         total = self.sum_edge(x)
         bound = 4 * max(abs(total.lo), abs(total.hi), abs(low), abs(high), spare)
         add = None if self.add is None else as_codes(self.add, -bound, bound).reshape(1, 1, -1, 1)
+        least, most = max(self.lo, -bound), min(self.hi, bound)  # a clamp may lie far outside what is reached
 
         def kernel(codes: Codes) -> tuple[Codes, ...]:
             acc = as_codes(codes, -bound, bound)
             if add is not None:
                 acc = (self.channels.view(acc) + add).reshape(codes.shape)
             acc = round_shift(acc, self.drop, self.rounding)
-            return (as_codes(np.minimum(np.maximum(acc, self.lo), self.hi), y.lo, y.hi),)
+            return (as_codes(np.minimum(np.maximum(acc, least), most), y.lo, y.hi),)
 
         return kernel
 

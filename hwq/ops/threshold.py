@@ -10,7 +10,7 @@ import numpy as np
 from hwq.fixed import Codes, FixedType, code_dtype
 from hwq.ir import Edge
 from hwq.ops.base import Channels, Kernel, Op, Rom, Sample, as_codes
-from hwq.ops.buckets import Buckets
+from hwq.ops.buckets import Buckets, Direct
 
 PARALLEL_LIMIT = 16  # thresholds compared side by side in hardware; above, a binary search
 
@@ -65,6 +65,9 @@ class Threshold(Op):
         (x,) = inputs
         if self.levels <= 2 or code_dtype(x.lo, x.hi) is object:
             return self._finished(self._compared)
+        direct = Direct.of(self.thresholds, self.base, self.sign, x.lo, x.hi)
+        if direct is not None:
+            return lambda codes: (direct(self.channels.view(codes)).reshape(codes.shape),)
         buckets = Buckets.of(self.thresholds, x.hi)
         return self._finished(self._bisected if buckets is None else buckets)
 

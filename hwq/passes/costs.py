@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from hwq.fixed import FixedType
 from hwq.ir import Edge
-from hwq.ops import MultiplyShift, Op, Threshold
+from hwq.ops import Lut, MultiplyShift, Op, Threshold
 
 LUT_BITS = 64  # bits of distributed ROM in one LUT6
 BRAM_BITS = 18 * 1024
@@ -41,6 +41,10 @@ def resources(op: Op, x: Edge, luts_per_dsp: float) -> tuple[float, float, float
         lut, bram = _rom(op.thresholds.size * x.type.width)
         compared = op.steps if op.search else op.levels
         return lut + compared * (x.type.width / 2 + 2), 0, bram
+    if isinstance(op, Lut):
+        lut, bram = _rom(op.words.size * op.word_type.width)
+        kept = sum((*op.clamps(x), *op.overflows)) + (2 if op.mirror is not None else 0)
+        return lut + kept * (x.type.width + op.type.width) / 4, 0, bram
     if isinstance(op, MultiplyShift):
         add = FixedType.covering(int(op.add.min()), int(op.add.max())).width
         rom, bram = _rom(0 if op.mult.size == 1 else op.mult.size * (op.mult_bits + add))

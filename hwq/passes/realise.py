@@ -39,7 +39,7 @@ def realise(graph: Graph, costs: Costs = DEFAULT_COSTS) -> Graph:
             continue
         (x,) = graph.ins(node)
         if isinstance(node.op, Tabulated):
-            table = cheapest_table(node.op, x, node.name)
+            table = cheapest_table(node.op, x, node.name, costs)
             if table is None:
                 alias[node.outputs[0]] = node.inputs[0]
             else:

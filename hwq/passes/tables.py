@@ -17,19 +17,17 @@ from hwq.ir import Edge
 from hwq.ops import Channels, Lut, Op, Shift, Threshold
 from hwq.ops.lut import Mirror
 from hwq.ops.tabulated import Tabulated
-from hwq.ops.threshold import PARALLEL_LIMIT
+from hwq.passes.costs import DEFAULT_COSTS, Costs
 
-LUT_BITS = 64  # of table that one six-input LUT holds
-SEARCH_PENALTY = 8  # a binary search takes several cycles an element: worth it only for tables this much larger
 MIDDLES_TRIED = 6  # about the middle of the window
 
 
-def cheapest_table(op: Tabulated, x: Edge, name: str) -> Op | None:
+def cheapest_table(op: Tabulated, x: Edge, name: str, costs: Costs = DEFAULT_COSTS) -> Op | None:
     """The cheapest circuit that passes the proof; None is the identity."""
     table = op.reached(x)
     if bool((table == np.arange(x.lo, x.hi + 1)).all()):
         return None
-    for _, circuit in sorted(_candidates(op, table, x), key=lambda pair: pair[0]):
+    for _, circuit in sorted(_candidates(op, table, x, costs), key=lambda pair: pair[0]):
         if proved_table(circuit, table, x):
             return circuit
     raise InternalError("no circuit equals the table", node=name, op="tabulated")
@@ -47,25 +45,19 @@ def proved_table(circuit: Op, table: Codes, x: Edge) -> bool:
     return bool((results.reshape(span, count) == table.T).all())
 
 
-def _candidates(op: Tabulated, table: Codes, x: Edge) -> Iterator[tuple[float, Op]]:
-    """(cost in LUTs, circuit)."""
+def _candidates(op: Tabulated, table: Codes, x: Edge, costs: Costs) -> Iterator[tuple[float, Op]]:
+    """(cost, circuit); a binary search takes its comparisons in turn, a table one cycle."""
     rows = _monotone(table)
     if rows is not None:
-        thresholds, base, sign = rows
-        shift = _as_shift(op, table, thresholds, x)
+        places, base, sign = rows
+        shift = _as_shift(op, table, places, x)
         if shift is not None:
             yield 0.0, shift
-        bounds = np.where(thresholds < 0, x.hi + 1, thresholds + x.lo)
+        bounds = np.where(places < 0, x.hi + 1, places + x.lo)
         compare = Threshold(bounds, base, sign, op.type, op.channels)
-        levels = bounds.shape[1]
-        cost = levels * (x.type.width / 2 + 1)
-        if levels > PARALLEL_LIMIT:
-            cost = SEARCH_PENALTY * levels * table.shape[0] * x.type.width / LUT_BITS + 2 * x.type.width
-        yield cost, compare
+        yield costs.of(compare, x) * (compare.steps if compare.search else 1), compare
     for lut in _luts(op, table, x):
-        extra = (x.type.width + op.type.width) / 2 if lut.mirror is not None else 0
-        clamps = sum((*lut.clamps(x), *lut.overflows)) * x.type.width / 2
-        yield lut.words.size * lut.word_type.width / LUT_BITS + extra + clamps, lut
+        yield costs.of(lut, x), lut
 
 
 def _monotone(table: Codes) -> tuple[Codes, Codes, Codes] | None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from hwq.targets import catapult, vitis, vivado
+from hwq.targets import catapult, native, vitis, vivado
 from hwq.targets.base import Target, TypeStyle, check_name
 from hwq.targets.styles import AC_TYPES, AP_TYPES
 
-TARGETS = MappingProxyType({t.name: t for t in (vivado.TARGET, vitis.TARGET, catapult.TARGET)})
+TARGETS = MappingProxyType({t.name: t for t in (vivado.TARGET, vitis.TARGET, catapult.TARGET, native.TARGET)})
 TYPE_STYLES = MappingProxyType({"vivado": AP_TYPES, "vitis": AP_TYPES, "catapult": AC_TYPES})
 
 

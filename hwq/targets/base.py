@@ -58,7 +58,7 @@ class Target:
     name: str
     title: str
     types: TypeStyle
-    header_env: tuple[str, ...]  # environment variables naming an installation, whose include folder wins
+    header_env: tuple[str, ...]  # environment variables naming an installation, whose include folder wins; none: hwq's
     header_paths: tuple[str, ...]  # include folders below such a variable
     pragmas: Mapping[str, str] = field(default_factory=dict)
     loop_pragmas_before: bool = False  # whether a loop's pragmas stand before it rather than in its body
@@ -70,6 +70,7 @@ class Target:
     default_part: str = ""
     default_clock: float = 5.0
     defines: tuple[str, ...] = ()
+    carries: tuple[str, ...] = ()  # files below hls_testbench that go into the project's sources
 
     def pragma(self, hint: str, **values: object) -> str:
         """The pragma line for a hint, or an empty string where the tool has none."""

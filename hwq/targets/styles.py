@@ -1,4 +1,4 @@
-"""The two families of vendor types: AMD's `ap_fixed` (UG1399) and Siemens' `ac_fixed` (AC Datatypes manual)."""
+"""The families of types: AMD's `ap_fixed` (UG1399), Siemens' `ac_fixed` (AC Datatypes manual), and hwq's own."""
 
 from __future__ import annotations
 
@@ -53,4 +53,16 @@ AC_TYPES = TypeStyle(
         Overflow.SATURATE_SYMMETRIC: "AC_SAT_SYM",
         Overflow.SATURATE_ZERO: "AC_SAT_ZERO",
     },
+)
+
+NATIVE_TYPES = TypeStyle(
+    header="hwq_native.h",
+    signed="hwq::fixed<{w},{i},true>",
+    unsigned="hwq::fixed<{w},{i},false>",
+    signed_modes="hwq::fixed<{w},{i},true,{q},{o}>",
+    unsigned_modes="hwq::fixed<{w},{i},false,{q},{o}>",
+    signed_integer="hwq::fixed<{w},{w},true>",
+    unsigned_integer="hwq::fixed<{w},{w},false>",
+    rounding={mode: f"hwq::rounding::{mode.value}" for mode in AP_TYPES.rounding},
+    overflow={mode: f"hwq::overflow::{mode.value}" for mode in Overflow},
 )

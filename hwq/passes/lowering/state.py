@@ -136,7 +136,12 @@ class Lowering:
 
     def _output(self, name: str, edge: str, finish: Finish) -> OutputPort:
         node = real.RealNode(name, "output", real.Clip(None, None), (), ())
-        state = finish(self, node, self.states[edge])
+        try:
+            state = finish(self, node, self.states[edge])
+        except HwqError as error:
+            if error.node is None:
+                raise type(error)(error.found, node=name, op="output", remedy=error.remedy) from None
+            raise
         return OutputPort(name, state.edge, state.of.a, state.of.b)
 
     def shape(self, state: Pending) -> Shape:

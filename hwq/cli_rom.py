@@ -1,0 +1,54 @@
+"""`hwq rom`: weights, biases, thresholds and tables as ROM files, and reading them back."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hwq.cli_options import compile_model, model_options, progress
+from hwq.errors import SpecError
+from hwq.tables import text_table
+
+EXIT_DIFFERENT = 1
+
+
+@click.command()
+@click.argument("model", type=click.Path(), required=False)
+@model_options
+@click.option("-o", "--output", type=click.Path(), help="Folder to write.")
+@click.option("--format", "formats", default="mem", show_default=True, help="Any of coe,mif,mem,hex,memb,bin,h,npy.")
+@click.option("--check", type=click.Path(), help="Read a folder's files back and compare digests instead.")
+@click.option("--force", is_flag=True, help="Replace an earlier ROM folder.")
+def rom(model: str | None, output: str | None, formats: str, check: str | None, force: bool, **options: Any) -> None:
+    """Write weight and table ROMs in any of the common formats, with a manifest; or check such a folder.
+
+    \b
+    Examples:
+      hwq rom model.onnx -o roms --format coe,mem,h
+      hwq rom --check roms
+    """
+    from hwq.codegen.project import write_files
+    from hwq.codegen.romfiles import MANIFEST, check_folder, design_roms, rom_files
+
+    if check is not None:
+        problems = check_folder(Path(check))
+        click.echo("\n".join(problems) if problems else f"{check}: every file holds the manifest's codes")
+        if problems:
+            sys.exit(EXIT_DIFFERENT)
+        return
+    if model is None or output is None:
+        raise SpecError("hwq rom needs a MODEL and -o DIR, or --check DIR", remedy="see hwq rom --help")
+    stage = progress()
+    design = compile_model(model, options, stage)
+    stage("writing ROM files")
+    files = rom_files(design.graph, tuple(f.strip() for f in formats.split(",") if f.strip()))
+    write_files(files, Path(output), force=force, marker=MANIFEST)
+    stage.close()
+    rows = [
+        [r.name, r.node, r.rom.role, r.rom.depth, r.word_bits, str(r.rom.type), r.rom.bits]
+        for r in design_roms(design.graph)
+    ]
+    click.echo(text_table(["file", "node", "role", "depth", "word bits", "code", "bits"], rows, right=(3, 4, 6)))

@@ -1,0 +1,19 @@
+"""Plain C++17: hwq's own integer types, no vendor header, no pragmas; an emulation library and a drop-in for software."""
+
+from __future__ import annotations
+
+from hwq.targets.base import Target
+from hwq.targets.styles import NATIVE_TYPES
+
+TARGET = Target(
+    name="native",
+    title="C++17",
+    types=NATIVE_TYPES,
+    header_env=(),
+    header_paths=(),
+    codes="project/codes_native.h.j2",
+    carries=("native/hwq_native.h",),
+    script="Makefile.j2",
+    script_name="Makefile",
+    advice="`make check` builds the testbench and runs it on the vectors; `make lib` builds a static library.",
+)
