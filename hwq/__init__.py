@@ -11,6 +11,7 @@ Names are loaded at first use, so that `import hwq` stays quick.
 from __future__ import annotations
 
 from importlib import import_module
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from hwq.errors import HwqError
@@ -23,16 +24,18 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["Design", "FixedType", "HwqError", "Overflow", "Project", "Result", "Rounding", "compile", "quantizer"]
 
-_HOMES = {
-    "Design": "hwq.design",
-    "Project": "hwq.design",
-    "Result": "hwq.design",
-    "compile": "hwq.design",
-    "FixedType": "hwq.fixed",
-    "Overflow": "hwq.fixed",
-    "Rounding": "hwq.fixed",
-    "quantizer": "hwq.quantizers",
-}
+_HOMES = MappingProxyType(
+    {
+        "Design": "hwq.design",
+        "Project": "hwq.design",
+        "Result": "hwq.design",
+        "compile": "hwq.design",
+        "FixedType": "hwq.fixed",
+        "Overflow": "hwq.fixed",
+        "Rounding": "hwq.fixed",
+        "quantizer": "hwq.quantizers",
+    }
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -143,6 +143,7 @@ def _refuse_options(options: dict[str, Any]) -> None:
 
 
 def verdict(project: Project, result: Result) -> dict[str, Any]:
+    """The outcome of a verification as plain data."""
     first = result.first
     return {
         "equal": bool(result),
@@ -157,6 +158,7 @@ def verdict(project: Project, result: Result) -> dict[str, Any]:
 
 
 def verdict_text(project: Project, result: Result) -> str:
+    """The outcome of a verification in one or two lines."""
     name = printable(project.design.name)
     if result:
         return (

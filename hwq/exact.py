@@ -53,10 +53,12 @@ def elementwise(function: Any, *arrays: Rationals) -> Rationals:
 
 
 def floor(values: Rationals) -> Rationals:
+    """The greatest integer at or below each element."""
     return elementwise(lambda v: v.numerator // v.denominator, values)
 
 
 def ceil(values: Rationals) -> Rationals:
+    """The least integer at or above each element."""
     return elementwise(lambda v: -(-v.numerator // v.denominator), values)
 
 

@@ -37,7 +37,7 @@ def quantizer_node(spec: Any, x: str, y: str, *, name: str = "") -> onnx.NodePro
 def quantizer_of(op_type: str, attributes: Mapping[str, Any]) -> Quantizer:
     """The quantizer that a node's op type and attribute values state. Raises `SpecError`.
 
-    Floats are float32 in ONNX: each is read as the shortest decimal that is that float32, so that 0.3 comes back as 0.3.
+    Floats are float32 in ONNX: each is read as the shortest decimal that is that float32, so 0.3 comes back as 0.3.
     """
     return quantizer({"class_name": op_type, "config": {key: _plain(value) for key, value in attributes.items()}})
 
@@ -65,7 +65,7 @@ def reference_ops() -> list[type[OpRun]]:
     return [type(name, (_Executor,), {"op_domain": DOMAIN}) for name in QUANTIZERS]
 
 
-class _Executor(OpRun):  # type: ignore[misc]
+class _Executor(OpRun):
     """Computes q(x) in float32, at inference: what is random there is refused."""
 
     op_domain = DOMAIN

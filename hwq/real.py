@@ -131,11 +131,15 @@ class Concat(RealOp):
 
 @dataclass(frozen=True)
 class Reshape(RealOp):
+    """The same elements under another shape."""
+
     shape: Shape
 
 
 @dataclass(frozen=True)
 class Transpose(RealOp):
+    """Output axis i is input axis perm[i]."""
+
     perm: tuple[int, ...]
 
 
@@ -151,6 +155,8 @@ class TopK(RealOp):
 
 @dataclass(frozen=True)
 class RealNode:
+    """One real op, under the name and type of the ONNX node it came from."""
+
     name: str  # the ONNX node's
     kind: str  # the ONNX op type, for messages
     op: RealOp

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -24,8 +25,12 @@ class Simulator:
     def __init__(self, graph: Graph) -> None:
         _keep_freed_memory()
         self.graph = graph
-        self.kernels: list[Kernel] = [node.op.prepare(graph.ins(node)) for node in graph.nodes]
         self.last_use = {e: i for i, node in enumerate(graph.nodes) for e in node.inputs}
+
+    @cached_property
+    def kernels(self) -> list[Kernel]:
+        """What evaluates each node, prepared when first asked for: quantizing inputs needs none of it."""
+        return [node.op.prepare(self.graph.ins(node)) for node in self.graph.nodes]
 
     def quantized(self, x: Any) -> dict[str, Codes]:
         """Codes of every input port from real model inputs: an array, or a dict by ONNX input name."""

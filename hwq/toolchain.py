@@ -1,4 +1,4 @@
-"""Compilers and vendor headers on this machine: where they are, or how to get them."""
+"""Compilers and headers on this machine: where they are, or how to get them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import importlib.util
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
+from hwq.codegen.environment import data_folder
 from hwq.errors import ToolError
 from hwq.targets import Target
 
@@ -16,20 +19,28 @@ HEADER_PACKAGES = (  # PyPI packages that ship both vendors' open headers, with 
     ("da4ml", "codegen/hls/source/{kind}/include"),
     ("hls4ml", "templates/{where}"),
 )
-_HLS4ML = {"ap_types": "vivado/ap_types", "ac_types": "catapult/ac_types/include"}
+_HLS4ML = MappingProxyType({"ap_types": "vivado/ap_types", "ac_types": "catapult/ac_types/include"})
 
 
 @dataclass(frozen=True)
 class Headers:
-    """An include folder, and who provides it."""
+    """An include folder, who provides it, and the C++ standard it asks for."""
 
     folder: Path
     origin: str
+    standard: str = "c++14"
+
+
+def native_headers() -> Headers:
+    """hwq's own types, with the faces of the vendors' headers."""
+    return Headers(data_folder("hls_testbench") / "native", "hwq's native types", "c++17")
 
 
 def find_headers(target: Target) -> Headers | None:
     """The vendor's headers: the user's own tool first, then an installed PyPI package."""
     wanted = target.types.header
+    if not target.header_env:
+        return native_headers()
     for variable in target.header_env:
         root = os.environ.get(variable)
         for sub in target.header_paths if root else ():
@@ -46,12 +57,13 @@ def find_headers(target: Target) -> Headers | None:
     return None
 
 
-def require_headers(target: Target) -> Headers:
-    headers = find_headers(target)
+def require_headers(target: Target, types: str = "vendor") -> Headers:
+    """The headers to compile against: the vendor's, or hwq's where `types` is "native"."""
+    headers = native_headers() if types == "native" else find_headers(target)
     if headers is None:
         raise ToolError(
             f"no {target.types.header} on this machine",
-            remedy=f"pip install da4ml, or set {target.header_env[0]} to your {target.title}",
+            remedy=f"pip install da4ml, set {target.header_env[0]} to your {target.title}, or use --types native",
         )
     return headers
 
@@ -65,6 +77,7 @@ def find_compiler() -> str | None:
 
 
 def require_compiler() -> str:
+    """The compiler, or a `ToolError` that says how to get one."""
     compiler = find_compiler()
     if compiler is None:
         raise ToolError("no C++ compiler on this machine", remedy="apt-get install g++, or set CXX")
@@ -72,21 +85,26 @@ def require_compiler() -> str:
 
 
 def compiler_version(compiler: str) -> str:
+    """The first line of what the compiler says of itself."""
     done = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False)
     return done.stdout.splitlines()[0] if done.stdout else "unknown version"
 
 
 def compile_cpp(
-    sources: list[Path], program: Path, includes: list[Path], system: list[Path], flags: tuple[str, ...] = ("-O1",)
+    compiler: str,
+    sources: Sequence[Path],
+    product: Path,
+    includes: Sequence[Path],
+    headers: Headers,
+    flags: Sequence[str],
+    link: Sequence[str] = (),
 ) -> None:
     """Compile each source by its own process, side by side, and link them; `ToolError` with the first error line."""
-    compiler = require_compiler()
-    base = [compiler, "-std=c++14", "-Wno-unknown-pragmas", *flags]
+    base = [compiler, f"-std={headers.standard}", "-Wno-unknown-pragmas", *flags]
     for folder in includes:
         base += ["-I", str(folder)]
-    for folder in system:
-        base += ["-isystem", str(folder)]
-    objects = [program.parent / f"{source.stem}_{i}.o" for i, source in enumerate(sources)]
+    base += ["-isystem", str(headers.folder)]
+    objects = [product.parent / f"{source.stem}_{i}.o" for i, source in enumerate(sources)]
     running = [
         subprocess.Popen(
             [*base, "-c", str(source), "-o", str(obj)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -99,11 +117,11 @@ def compile_cpp(
             raise ToolError(
                 "the C++ compiler failed: " + _first_error(text), remedy="see hwq doctor; report it if it stays"
             )
-    link = subprocess.run(
-        [compiler, *map(str, objects), "-o", str(program)], capture_output=True, text=True, check=False
+    linked = subprocess.run(
+        [compiler, *link, *map(str, objects), "-o", str(product)], capture_output=True, text=True, check=False
     )
-    if link.returncode:
-        raise ToolError("linking failed: " + _first_error(link.stderr), remedy="see hwq doctor")
+    if linked.returncode:
+        raise ToolError("linking failed: " + _first_error(linked.stderr), remedy="see hwq doctor")
 
 
 def _first_error(text: str) -> str:

@@ -56,22 +56,32 @@ def _around_steps(
 
 
 def words_per_code(edge: Edge) -> int:
+    """64-bit words that a code of the edge takes."""
     return -(-edge.type.width // WORD)
 
 
 def write_codes(path: Path, edge: Edge, codes: Codes) -> None:
+    """Write codes as a text file, a sample per line."""
     path.write_bytes(codes_text(edge, codes))
 
 
 def codes_text(edge: Edge, codes: Codes) -> bytes:
     """A sample per line; codes past 64 bits as 64-bit words, the lowest first."""
+    rows = _in_words(edge, codes)
+    return ("\n".join(" ".join(map(str, row)) for row in rows.tolist()) + "\n").encode()
+
+
+def words_of_codes(edge: Edge, codes: Codes) -> npt.NDArray[np.int64]:
+    """The same words as a flat array of machine integers."""
+    return np.ascontiguousarray(_in_words(edge, codes).reshape(-1), dtype=np.int64)
+
+
+def _in_words(edge: Edge, codes: Codes) -> Codes:
     rows = codes.reshape(codes.shape[0], -1)
     count = words_per_code(edge)
     if count > 1:
-        rows = np.stack([_word(rows, k) for k in range(count)], axis=-1).reshape(codes.shape[0], -1)
-    elif not edge.type.signed and edge.type.width == WORD:
-        rows = _word(rows, 0)
-    return ("\n".join(" ".join(map(str, row)) for row in rows.tolist()) + "\n").encode()
+        return np.stack([_word(rows, k) for k in range(count)], axis=-1).reshape(codes.shape[0], -1)
+    return _word(rows, 0) if not edge.type.signed and edge.type.width == WORD else rows
 
 
 def _word(rows: Codes, k: int) -> Codes:
@@ -87,6 +97,7 @@ def read_codes(path: Path, edge: Edge, samples: int) -> Codes:
 
 
 def codes_of_words(words: Any, edge: Edge, samples: int) -> Codes:
+    """Codes (samples, *shape) from the 64-bit words a testbench writes."""
     count = words_per_code(edge)
     if words.size != samples * edge.size * count:
         raise ToolError(f"the C-simulation wrote {words.size} words, not {samples * edge.size * count}")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from hwq.fixed import FixedType, Rounding
 from hwq.ir import Edge
-from hwq.ops import Channels, MultiplyShift, Op, Shift, Threshold
+from hwq.ops import Channels, Lut, MultiplyShift, Op, Shift, Threshold
 from hwq.ops.requant import Requant
 from hwq.passes.costs import Costs
 from hwq.passes.realise import cheapest, proved
@@ -208,9 +208,17 @@ def test_the_weights_decide_between_a_product_and_thresholds() -> None:
     op, x = random_layer(16, 255, 19)
     rows = table(op, x)
     assert isinstance(cheapest(op, rows, x, "n", Costs()), MultiplyShift)
-    no_dsp = Costs(dsp=1e9, lut=1e9, bram=0.0)
-    assert isinstance(cheapest(op, rows, x, "n", no_dsp), MultiplyShift | Threshold)
+    free_memory = Costs(lut=1.0, dsp=1e9, bram=0.0)
+    assert isinstance(cheapest(op, rows, x, "n", free_memory), Threshold | MultiplyShift)
     assert isinstance(cheapest(op, rows, x, "n", Costs(compare_levels=300)), Threshold)
+
+
+def test_few_codes_of_the_input_are_looked_up() -> None:
+    op = requant([Fraction(37, 100)], [Fraction(1, 3)], lo=-64, hi=63)
+    x = Edge.covering((1, 4), -128, 127)
+    circuit = cheapest(op, table(op, x), x, "n", Costs(lut=1.0, dsp=1000.0))
+    assert isinstance(circuit, Lut)
+    assert disagreements(circuit, op, x) == 0
 
 
 def test_channels_with_a_clamp_of_their_own_fall_back_to_thresholds() -> None:

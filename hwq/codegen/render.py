@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import lcm, prod
+from pathlib import Path
 from typing import Any
 
-from hwq.codegen.environment import environment
+from hwq.codegen.environment import data_folder, environment
 from hwq.codegen.layout import indented
 from hwq.codegen.roms import RomText, storage_hint
 from hwq.exact import to_float, uniform
@@ -70,7 +71,7 @@ class Port:
 
 def render(graph: Graph, target: Target, settings: Settings) -> dict[str, str]:
     """The project's source files by path, without vectors and manifest."""
-    names = _array_names(graph, settings.top)
+    names = array_names(graph, settings.top)
     arrays = {e: _array(graph, target, e, names[e]) for e in graph.edges}
     layers = [
         _layer(graph, node, name, target, arrays)
@@ -112,6 +113,8 @@ def render(graph: Graph, target: Target, settings: Settings) -> dict[str, str]:
         "README.md": "project/README.md.j2",
     }
     rendered = {path: env.get_template(name).render(context) for path, name in files.items()}
+    for carried in target.carries:
+        rendered[f"src/{Path(carried).name}"] = (data_folder("hls_testbench") / carried).read_text(encoding="utf-8")
     rom_template = env.get_template("project/rom.h.j2")
     for layer in layers:
         for rom in layer.roms.values():
@@ -123,7 +126,7 @@ def render(graph: Graph, target: Target, settings: Settings) -> dict[str, str]:
 
 def port_names(graph: Graph, top: str) -> tuple[dict[str, str], dict[str, str]]:
     """C names of the ports: inputs by port name, outputs by ONNX output name."""
-    names = _array_names(graph, top)
+    names = array_names(graph, top)
     taken = {*names.values(), *RESERVED, top}
     outputs: dict[str, str] = {}
     for p in graph.outputs:
@@ -135,7 +138,7 @@ def port_names(graph: Graph, top: str) -> tuple[dict[str, str], dict[str, str]]:
     return {p.name: names[p.edge] for p in graph.inputs}, outputs
 
 
-def _array_names(graph: Graph, top: str) -> dict[str, str]:
+def array_names(graph: Graph, top: str) -> dict[str, str]:
     """C names of edges; a reshaped edge goes by its input's array."""
     taken = {*RESERVED, top}
     names: dict[str, str] = {}

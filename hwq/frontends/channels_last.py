@@ -32,10 +32,12 @@ def conv(call: Call) -> list[Value]:
 
 
 def max_pool(call: Call) -> list[Value]:
+    """MaxPool over NHWC data (QONNX channels_last)."""
     return largest(call, channels_last=True)
 
 
 def batch_normalization(call: Call) -> list[Value]:
+    """BatchNormalization whose channel is the last axis (QONNX channels_last)."""
     return [normalized(call, call.signal(0), len(call.signal(0).shape) - 1)]
 
 

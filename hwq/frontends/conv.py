@@ -51,6 +51,7 @@ def biased(call: Call, y: Signal, index: int) -> Signal:
 
 
 def conv(call: Call) -> list[Value]:
+    """y = sum over the window of x w, plus bias (ONNX Conv)."""
     return [biased(call, convolved(call, call.signal(0), weights_of(call, 1)), 2)]
 
 

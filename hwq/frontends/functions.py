@@ -65,6 +65,7 @@ def hard_swish(call: Call) -> list[Value]:
 
 
 def gelu(call: Call) -> list[Value]:
+    """x Phi(x), or its tanh form (ONNX Gelu)."""
     approximate = str(call.attribute("approximate", "none"))
     if approximate not in ("none", "tanh"):
         raise call.broken(f"approximate = '{approximate}'")
@@ -101,6 +102,7 @@ def leaky(call: Call, x: Signal, slope: Rationals) -> list[Value]:
 
 
 def leaky_relu(call: Call) -> list[Value]:
+    """x where positive, else alpha x (ONNX LeakyRelu)."""
     x, slope = call.value(0), number(call, "alpha", 0.01)
     return leaky(call, x, slope) if isinstance(x, Signal) else applied(call, x, "LeakyRelu", slope)
 

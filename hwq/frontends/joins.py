@@ -59,10 +59,12 @@ def _extremum(call: Call, largest: bool) -> list[Value]:
 
 
 def maximum(call: Call) -> list[Value]:
+    """The greatest of the inputs, element by element (ONNX Max)."""
     return _extremum(call, True)
 
 
 def minimum(call: Call) -> list[Value]:
+    """The least of the inputs, element by element (ONNX Min)."""
     return _extremum(call, False)
 
 

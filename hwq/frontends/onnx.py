@@ -21,6 +21,7 @@ from hwq.frontends import (
     joins,
     pooling,
     qdq,
+    qkeras,
     qonnx,
     qoperator,
     resize,
@@ -58,6 +59,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = MappingProxyType(
         "com.microsoft": MappingProxyType({**qdq.RULES, **qoperator.MICROSOFT, **functions.MICROSOFT_RULES}),
         **dict.fromkeys(QONNX_DOMAINS, MappingProxyType({**qonnx.RULES, **pooling.QONNX})),
         "qonnx.custom_op.channels_last": channels_last.RULES,
+        "qkeras": qkeras.RULES,
     }
 )
 

@@ -29,6 +29,7 @@ def _spatial(call: Call, x: Signal, channels_last: bool = False) -> Spatial:
 
 
 def pooled(call: Call, x: Signal, window: Window, how: Reduction) -> Signal:
+    """Emit a pooling op over the last axes of an activation."""
     return call.emit(real.Pool(window, how), [x], window.outputs(x.shape))[0]
 
 
@@ -44,6 +45,7 @@ def largest(call: Call, channels_last: bool = False) -> list[Value]:
 
 
 def max_pool(call: Call) -> list[Value]:
+    """The greatest element of each window (ONNX MaxPool)."""
     return largest(call)
 
 
@@ -75,10 +77,12 @@ def _global(call: Call, how: Reduction) -> Signal:
 
 
 def global_max_pool(call: Call) -> list[Value]:
+    """The greatest element of each channel (ONNX GlobalMaxPool)."""
     return [_global(call, Reduction.LARGEST)]
 
 
 def global_average_pool(call: Call) -> list[Value]:
+    """The mean of each channel (ONNX GlobalAveragePool)."""
     x = call.signal(0)
     return [affine(call, _global(call, Reduction.SUM), scalar(Fraction(1, prod(x.shape[2:]))), scalar(0))]
 
@@ -103,18 +107,22 @@ def _reduced(call: Call, how: Reduction, mean: bool = False) -> list[Value]:
 
 
 def reduce_mean(call: Call) -> list[Value]:
+    """The mean along axes (ONNX ReduceMean)."""
     return _reduced(call, Reduction.SUM, mean=True)
 
 
 def reduce_sum(call: Call) -> list[Value]:
+    """The sum along axes (ONNX ReduceSum)."""
     return _reduced(call, Reduction.SUM)
 
 
 def reduce_max(call: Call) -> list[Value]:
+    """The greatest along axes (ONNX ReduceMax)."""
     return _reduced(call, Reduction.LARGEST)
 
 
 def reduce_min(call: Call) -> list[Value]:
+    """The least along axes (ONNX ReduceMin)."""
     return _reduced(call, Reduction.LEAST)
 
 

@@ -62,6 +62,7 @@ def integer_limits(bits: int, signed: bool, narrow: bool) -> tuple[int, int]:
 
 
 def reciprocal(scale: Rationals) -> Rationals:
+    """1 / scale, exactly."""
     return elementwise(lambda v: 1 / v, scale)
 
 
@@ -116,6 +117,7 @@ def quant(call: Call) -> list[Value]:
 
 
 def bipolar_quant(call: Call) -> list[Value]:
+    """+scale where x >= 0, else -scale (QONNX BipolarQuant)."""
     return bipolar(call, _scale(call, 1))
 
 

@@ -116,6 +116,7 @@ def resize(call: Call) -> list[Value]:
 
 
 def upsample(call: Call) -> list[Value]:
+    """Repetition by whole factors (ONNX Upsample, before opset 10)."""
     x = call.value(0)
     scales = _scales(call, shape_of(x), 1)
     return [resized(call, x, scales, "asymmetric", str(call.attribute("mode", "nearest")), "floor")]

@@ -15,16 +15,19 @@ from hwq.ir import Shape
 
 
 def shape_of(value: Value) -> Shape:
+    """The shape of an activation or a constant."""
     return tuple(value.shape)
 
 
 def moved(call: Call, value: Value, op: real.RealOp, shape: Shape, move: Callable[[Array], Array]) -> list[Value]:
+    """The value under a move of its elements: a real op on activations, done at once on constants."""
     if isinstance(value, Signal):
         return list(call.emit(op, [value], shape))
     return [value.moved(move) if isinstance(value, Coded) else np.asarray(move(value))]
 
 
 def reshaped(call: Call, value: Value, shape: Shape) -> list[Value]:
+    """The value under another shape of as many elements."""
     if len(shape) > MAX_AXES:
         raise call.broken(f"a shape of {len(shape)} axes")
     if prod(shape) != prod(shape_of(value)):
@@ -53,6 +56,7 @@ def reshape(call: Call) -> list[Value]:
 
 
 def flatten(call: Call) -> list[Value]:
+    """Axes before `axis` become one, those from it on another (ONNX Flatten)."""
     value = call.value(0)
     shape = shape_of(value)
     axis = call.attribute("axis", 1)
@@ -63,6 +67,7 @@ def flatten(call: Call) -> list[Value]:
 
 
 def squeeze(call: Call) -> list[Value]:
+    """Drop axes of extent 1 (ONNX Squeeze)."""
     value = call.value(0)
     shape = shape_of(value)
     axes = call.axes(1, len(shape))
@@ -73,6 +78,7 @@ def squeeze(call: Call) -> list[Value]:
 
 
 def unsqueeze(call: Call) -> list[Value]:
+    """Insert axes of extent 1 (ONNX Unsqueeze)."""
     value = call.value(0)
     shape = list(shape_of(value))
     raw = call.array(1, "axes").reshape(-1).tolist() if call.given(1) else call.attribute("axes", [])
@@ -83,6 +89,7 @@ def unsqueeze(call: Call) -> list[Value]:
 
 
 def transpose(call: Call) -> list[Value]:
+    """Output axis i is input axis perm[i] (ONNX Transpose)."""
     value = call.value(0)
     shape = shape_of(value)
     perm = tuple(call.attribute("perm", range(len(shape))[::-1]))
@@ -98,6 +105,7 @@ def identity(call: Call) -> list[Value]:
 
 
 def dropout(call: Call) -> list[Value]:
+    """The input itself, and a mask of ones where one is asked for (ONNX Dropout at inference)."""
     if call.given(2) and bool(np.any(call.array(2, "training_mode"))):
         raise call.fail("Dropout in training mode", "export the model in evaluation mode")
     value = call.value(0)
@@ -105,6 +113,7 @@ def dropout(call: Call) -> list[Value]:
 
 
 def shape(call: Call) -> list[Value]:
+    """The extents, the batch axis being 1 (ONNX Shape)."""
     dims = np.asarray(shape_of(call.value(0)), dtype=np.int64)
     rank = dims.size
     first, last = call.attribute("start", 0), call.attribute("end", rank)
@@ -112,6 +121,7 @@ def shape(call: Call) -> list[Value]:
 
 
 def size(call: Call) -> list[Value]:
+    """The number of elements (ONNX Size)."""
     return [np.asarray(prod(shape_of(call.value(0))), dtype=np.int64)]
 
 
@@ -125,6 +135,7 @@ def constant(call: Call) -> list[Value]:
 
 
 def constant_of_shape(call: Call) -> list[Value]:
+    """A constant filled with one value; absurd shapes are refused first (ONNX ConstantOfShape)."""
     dims = [int(d) for d in call.array(0, "the shape").reshape(-1)]
     call.bound(tuple(dims))
     fill = call.attribute("value", np.zeros(1))
@@ -132,6 +143,7 @@ def constant_of_shape(call: Call) -> list[Value]:
 
 
 def gather(call: Call) -> list[Value]:
+    """Elements of a constant by index (ONNX Gather)."""
     data, index = call.value(0), call.array(1, "the index")
     if isinstance(data, Signal):
         raise call.fail("Gather on an activation", "slice with Reshape/Transpose, or move the selection to the host")

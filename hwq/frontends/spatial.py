@@ -150,6 +150,7 @@ def gather(call: Call) -> list[Value]:
 
 
 def tile(call: Call) -> list[Value]:
+    """Whole repetitions along axes (ONNX Tile)."""
     x = call.value(0)
     if not isinstance(x, Signal):
         return fold(call)

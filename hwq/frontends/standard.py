@@ -63,6 +63,7 @@ def _operands(call: Call) -> tuple[Signal, Rationals, bool]:
 
 
 def add(call: Call) -> list[Value]:
+    """x + y (ONNX Add): a constant is an offset, an activation a join."""
     folded = _arithmetic(call, np.add)
     if folded:
         return folded
@@ -74,6 +75,7 @@ def add(call: Call) -> list[Value]:
 
 
 def sub(call: Call) -> list[Value]:
+    """x - y (ONNX Sub): a constant is an offset, an activation a join."""
     folded = _arithmetic(call, np.subtract)
     if folded:
         return folded
@@ -85,6 +87,7 @@ def sub(call: Call) -> list[Value]:
 
 
 def mul(call: Call) -> list[Value]:
+    """x y (ONNX Mul): a constant is a scale, an activation a join."""
     for i in (0, 1):
         weights, factor = call.value(i), call.value(1 - i)
         if isinstance(weights, Coded) and isinstance(factor, np.ndarray) and factor.size == 1:
@@ -106,6 +109,7 @@ def _divide(left: Array, right: Array) -> Array:
 
 
 def div(call: Call) -> list[Value]:
+    """x / c (ONNX Div), exactly."""
     folded = _arithmetic(call, _divide)
     if folded:
         return folded
@@ -121,6 +125,7 @@ def div(call: Call) -> list[Value]:
 
 
 def neg(call: Call) -> list[Value]:
+    """-x (ONNX Neg)."""
     x = call.value(0)
     return [affine(call, x, scalar(-1), scalar(0)) if isinstance(x, Signal) else -call.array(0, "input 0")]
 
@@ -152,6 +157,7 @@ def normalized(call: Call, x: Signal, axis: int) -> Signal:
 
 
 def relu(call: Call) -> list[Value]:
+    """max(x, 0) (ONNX Relu)."""
     x = call.value(0)
     if not isinstance(x, Signal):
         return [np.maximum(call.array(0, "input 0"), 0)]
@@ -212,6 +218,7 @@ def _matmul(call: Call, x: Signal, weights: Coded) -> Signal:
 
 
 def matmul(call: Call) -> list[Value]:
+    """x W with constant weights (ONNX MatMul)."""
     left, right = call.value(0), call.value(1)
     if not isinstance(left, Signal) and not isinstance(right, Signal):
         call.bound((*left.shape[:-1], *right.shape[-1:]))
@@ -250,14 +257,17 @@ def _arg(call: Call, largest: bool) -> list[Value]:
 
 
 def argmax(call: Call) -> list[Value]:
+    """The index of the greatest element along an axis (ONNX ArgMax)."""
     return _arg(call, True)
 
 
 def argmin(call: Call) -> list[Value]:
+    """The index of the least element along an axis (ONNX ArgMin)."""
     return _arg(call, False)
 
 
 def topk(call: Call) -> list[Value]:
+    """The k greatest or least along an axis, in order, and their indices (ONNX TopK)."""
     x = call.signal(0)
     k = call.integer(1, "k") if call.given(1) else int(call.attribute("k", 1))
     axis = call.axis(call.attribute("axis", -1), len(x.shape))

@@ -13,6 +13,7 @@ MAX_LANES = 4096  # products unrolled side by side; beyond, the tools refuse or 
 
 
 def divisors(n: int) -> list[int]:
+    """Every divisor of n, ascending."""
     return [d for d in range(1, n + 1) if n % d == 0]
 
 

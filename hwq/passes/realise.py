@@ -1,8 +1,8 @@
 """realise: every exact step function becomes the cheapest circuit that is proved equal to it.
 
-In order: nothing (identity), a shift, then by cost thresholds or a product and a shift. The proof compares both sides
-of every step point over the whole reachable range of the accumulator; both functions are monotone, so equality there is
-equality everywhere.
+In order: nothing (identity), a shift, thresholds for few levels; else by cost thresholds, a product and a shift, or a
+ROM. The proof compares both sides of every step point over the whole reachable range of the accumulator; both functions
+are monotone, so equality there is equality everywhere.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from hwq.errors import InternalError
 from hwq.exact import elementwise, uniform
 from hwq.fixed import Codes, Rounding, code_dtype, log2_exact
 from hwq.ir import Edge, Graph, Node
-from hwq.ops import Channels, MultiplyShift, Op, Shift, Threshold
+from hwq.ops import Channels, Lut, MultiplyShift, Op, Shift, Threshold
 from hwq.ops.requant import Requant
 from hwq.ops.tabulated import Tabulated
 from hwq.passes.costs import DEFAULT_COSTS, Costs
@@ -25,6 +25,7 @@ from hwq.passes.tables import cheapest_table
 from hwq.steps import Rounded, Rows
 
 MAX_SHIFT = 512
+MAX_TABLE = 1 << 12  # words of a ROM that replaces a requantizer
 POINTS_AT_ONCE = 1 << 21  # step points proved together
 TRANSLATES = frozenset({Rounding.FLOOR, Rounding.CEIL, Rounding.HALF_UP, Rounding.HALF_DOWN})
 
@@ -76,17 +77,33 @@ def _is_identity(rows: Rows, x: Edge) -> bool:
 
 
 def _candidates(requant: Requant, rows: Rows, x: Edge, costs: Costs) -> Iterator[Op]:
-    """A shift wherever one serves; else thresholds for few levels, the cheaper of thresholds and product for many."""
+    """A shift wherever one serves; thresholds for few levels; for many by cost, a table or a product among them."""
     if isinstance(requant.step, Rounded):
         shift = _as_shift(requant, requant.step)
         if shift is not None:
             yield shift
     thresholds = Threshold(rows.bounds, rows.base, rows.sign, requant.type, requant.channels)
-    if thresholds.levels > costs.compare_levels:
-        product = multiply_shift(requant, rows, x)
-        if product is not None and costs.of(product, x) < costs.of(thresholds, x):
-            yield product
-    yield thresholds
+    if thresholds.levels <= costs.compare_levels:
+        yield thresholds
+        return
+    turns = thresholds.steps if thresholds.search else 1  # a binary search compares in turn
+    rivals: list[tuple[float, Op]] = [(costs.of(thresholds, x) * turns, thresholds)]
+    rivals += [(costs.of(op, x), op) for op in (multiply_shift(requant, rows, x), _as_lut(requant, rows, x)) if op]
+    yield from (op for _, op in sorted(rivals, key=lambda rival: rival[0]))
+
+
+def _as_lut(requant: Requant, rows: Rows, x: Edge) -> Lut | None:
+    """A ROM over the codes between the first and the last step, where they are few."""
+    steps = rows.bounds[rows.bounds <= x.hi]
+    if not steps.size:
+        return None
+    first, last = int(steps.min()) - 1, int(steps.max())
+    if (last - first + 1) * rows.bounds.shape[0] > MAX_TABLE:
+        return None
+    codes = np.arange(first, last + 1)
+    reached = np.stack([np.searchsorted(row, codes, side="right") for row in rows.bounds])
+    words = rows.base[:, None] + rows.sign[:, None] * reached
+    return Lut(words, first, int(words.min()), int(words.max()), requant.type, requant.channels)
 
 
 def _as_shift(requant: Requant, step: Rounded) -> Shift | None:
@@ -124,7 +141,7 @@ def proved(circuit: Op, rows: Rows, x: Edge) -> bool:
     """Whether the circuit has the rows' code at both sides of every step point and at both ends of the range."""
     count, width = rows.bounds.shape
     flat = circuit
-    if isinstance(circuit, Shift | Threshold | MultiplyShift):
+    if isinstance(circuit, Shift | Threshold | MultiplyShift | Lut):
         flat = replace(circuit, channels=Channels(circuit.channels.count, 1))
     kernel = flat.prepare((Edge((count,), x.type, x.lo, x.hi),))
     dtype = code_dtype(x.lo, x.hi)

@@ -51,7 +51,7 @@ class Po2Quantizer(Quantizer):
         return 0 if self.max_value is not None and self.max_value <= 1 else 1
 
     @property
-    def _span(self) -> tuple[int, int]:
+    def span(self) -> tuple[int, int]:
         """The clip of the rounded logarithm (of half of it where quadratic)."""
         high = 2**self._exponent_bits - 1
         return -(2**self._exponent_bits), 2 * (high // 2) if self._options[0] else high
@@ -59,7 +59,7 @@ class Po2Quantizer(Quantizer):
     @property
     def exponents(self) -> tuple[int, int, int]:
         """Least and greatest exponent that occur, and their step."""
-        low, _ = self._span
+        low, _ = self.span
         largest = np.finfo(np.float32).max if self.max_value is None else np.float32(self.max_value)
         most = int(self._exponent(np.asarray(largest, dtype=np.float64)))
         step = 2 if self._options[0] and low % 2 == 0 else 1  # a lone odd `low` for zero needs every exponent
@@ -81,7 +81,7 @@ class Po2Quantizer(Quantizer):
 
     def codes(self) -> Codes:
         least, most, step = self.exponents
-        low, _ = self._span
+        low, _ = self.span
         exponents = np.arange(self._smallest, most + 1, 2 if self._options[0] else 1, dtype=np.int64)
         index = (np.unique(np.append(exponents, low)) - least) // step
         return np.concatenate([index, index + (1 << self._index_bits)]) if self._has_sign else index
@@ -110,7 +110,7 @@ class Po2Quantizer(Quantizer):
 
     def max(self) -> float:
         """The package's bound: max(1, max_value), or 2**hi without max_value."""
-        return max(1.0, float(self.max_value) if self.max_value is not None else _power(self._span[1]))
+        return max(1.0, float(self.max_value) if self.max_value is not None else _power(self.span[1]))
 
     def range(self) -> Floats:
         return np.sort(self.decode(self.codes()))
@@ -118,7 +118,7 @@ class Po2Quantizer(Quantizer):
     def _exponent(self, magnitude: Doubles) -> Codes:
         """The exponent of the power of two that stands for a magnitude (of at most 48 significant bits)."""
         quadratic, rounding = self._options
-        low, high = self._span
+        low, high = self.span
         capped = magnitude if self.max_value is None else np.minimum(magnitude, float(np.float32(self.max_value)))
         with np.errstate(invalid="ignore"):
             fraction, power = np.frexp(np.where(np.isinf(capped), np.finfo(np.float64).max, capped))
@@ -243,7 +243,7 @@ class QuantizedReluPo2(Po2Quantizer):
 
     def min(self) -> float:
         """The package's bound: the least power; with a slope, -slope * 2**(bits - 1)."""
-        return -float(self.negative_slope) * 2.0 ** (self.bits - 1) if self._has_sign else _power(self._span[0])
+        return -float(self.negative_slope) * 2.0 ** (self.bits - 1) if self._has_sign else _power(self.span[0])
 
     def _leaky(self, x: Floats) -> Doubles:
         wide = x.astype(np.float64)

@@ -19,6 +19,7 @@ MAX_FACTOR_BITS = 48  # widest factor by which scales along the contracted axis 
 
 
 def lower_matmul(low: Lowering, node: real.RealNode, op: real.MatMul, x: State) -> list[State]:
+    """Integer products and sums; the scales of both sides move to the accumulator's."""
     x = settled(low, node, coded(x, node))
     shape = low.edges[x.edge].shape
     weights, weight_scale = op.weights.integers("weights")

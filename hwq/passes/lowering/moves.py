@@ -16,10 +16,12 @@ from hwq.passes.lowering.state import Affine, Coded, Curved, Lowering, Pending, 
 
 
 def lower_reshape(low: Lowering, node: real.RealNode, op: real.Reshape, x: Pending) -> list[Pending]:
+    """The same array under another shape; parameters follow."""
     return [_move(low, node, x, Move.reshape(low.shape(x), op.shape))]
 
 
 def lower_transpose(low: Lowering, node: real.RealNode, op: real.Transpose, x: Pending) -> list[Pending]:
+    """Codes move; parameters follow."""
     return [_move(low, node, x, Move.transpose(low.shape(x), op.perm))]
 
 
@@ -44,6 +46,7 @@ def _move(low: Lowering, node: real.RealNode, x: Pending, move: Move) -> Pending
 
 
 def lower_topk(low: Lowering, node: real.RealNode, op: real.TopK, x: State) -> list[State]:
+    """Codes are compared on one grid; a negative scale turns greatest into least."""
     x = settled(low, node, coded(x, node))
     step, offset = uniform(x.of.a), uniform(x.of.b)
     if step is None or offset is None or step == 0:

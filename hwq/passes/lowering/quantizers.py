@@ -47,6 +47,7 @@ def lower_quantize(low: Lowering, node: real.RealNode, op: real.Quantize, x: Sta
 
 
 def one_or_rows(row: Rationals) -> int | Codes:
+    """One parameter for all channels, or a row of them."""
     one = set(row.tolist())
     return int(one.pop()) if len(one) == 1 else row.astype(np.int64)
 
@@ -93,12 +94,14 @@ def _round_one(value: Fraction, rounding: Rounding) -> int:
 
 
 def scale_frac(scale: Rationals) -> int:
+    """The binary point of a power-of-two scale, 0 for any other."""
     one = uniform(scale)
     exponent = None if one is None or one <= 0 else log2_exact(one)
     return 0 if exponent is None or abs(exponent) > 512 else -exponent
 
 
 def lower_stairs(low: Lowering, node: real.RealNode, op: real.Stairs, x: State) -> list[State]:
+    """Thresholds of the real value become thresholds of the code."""
     of, shape = x.of, low.shape(x)
     if of.lo is not None or of.hi is not None:
         if isinstance(x, Raw):

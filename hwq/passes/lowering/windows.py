@@ -16,6 +16,7 @@ from hwq.window import Reduction
 
 
 def lower_pool(low: Lowering, node: real.RealNode, op: real.Pool, x: State) -> list[State]:
+    """Maxima pass pending clamps on; sums take them first."""
     lowered = _lower_sum if op.how is Reduction.SUM else _lower_extremum
     return [lowered(low, node, op, coded(x, node))]
 

@@ -1,0 +1,48 @@
+"""The native build's entry: C++ that runs batches of codes through a project's top function, on several threads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hwq.codegen.environment import environment
+from hwq.codegen.render import array_names, port_names
+from hwq.ir import Edge, Graph
+from hwq.vectors import words_per_code
+
+SPARE_STACK = 1 << 20
+
+
+@dataclass(frozen=True)
+class BatchPort:
+    """A port as the entry sees it: its C type, its elements, and 64-bit words per code."""
+
+    name: str
+    type: str
+    size: int
+    words: int
+
+
+def batch_entry(graph: Graph, top: str) -> str:
+    """The translation unit that exports `hwq_batch`; its ports stand in the graph's order."""
+    names = array_names(graph, top)
+    in_names, out_names = port_names(graph, top)
+
+    def port(name: str, edge: str) -> BatchPort:
+        spec = graph.edges[edge]
+        return BatchPort(name, f"{names[edge]}_t", spec.size, words_per_code(spec))
+
+    return (
+        environment()
+        .get_template("batch.cpp.j2")
+        .render(
+            top=top,
+            inputs=[port(in_names[p.name], p.edge) for p in graph.inputs],
+            outputs=[port(out_names[p.name], p.edge) for p in graph.outputs],
+            stack=SPARE_STACK + sum(_bytes(e) for e in graph.edges.values()),
+        )
+    )
+
+
+def _bytes(edge: Edge) -> int:
+    """What an edge's array can take on the stack, twice over."""
+    return 32 * edge.size * words_per_code(edge)

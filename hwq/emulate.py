@@ -1,0 +1,102 @@
+"""A design's native build, loaded into this process: batches of codes through C++ at machine speed."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hwq.build import NATIVE_FLAGS, Recipe, built
+from hwq.codegen.batch import batch_entry
+from hwq.errors import ToolError
+from hwq.fixed import Codes
+from hwq.ir import Graph
+from hwq.simulate import Simulator, decode, outer_shape
+from hwq.toolchain import native_headers
+from hwq.vectors import codes_of_words, words_of_codes, words_per_code
+
+Words = npt.NDArray[np.int64]
+ENTRY = "batch/batch.cpp"
+
+
+def library_recipe(sources: Mapping[str, bytes], graph: Graph, top: str) -> Recipe:
+    """How a project's sources become a shared library of native types with a batch entry."""
+    files = {name: content for name, content in sources.items() if name.startswith("src/")}
+    files[ENTRY] = batch_entry(graph, top).encode()
+    return Recipe(
+        files,
+        (f"src/{top}.cpp", ENTRY),
+        ("src",),
+        native_headers(),
+        (*NATIVE_FLAGS, "-fvisibility=hidden"),
+        ("-shared", "-pthread"),
+        "emulator.so",
+    )
+
+
+class Library:
+    """A built batch entry: codes in, codes out, every sample exact."""
+
+    def __init__(self, path: Path, graph: Graph) -> None:
+        self.graph = graph
+        try:
+            self._entry = ctypes.CDLL(str(path)).hwq_batch  # ctypes lets go of the interpreter lock in the call
+        except (OSError, AttributeError) as error:
+            raise ToolError(f"cannot load the native build ({error})", remedy="see hwq doctor") from None
+        self._entry.restype = ctypes.c_int
+        self._entry.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_long, ctypes.c_int)
+
+    def run(self, codes: Mapping[str, Codes], threads: int | None = None) -> dict[str, Codes]:
+        """Codes of the outputs by output name, from codes by input edge."""
+        edges = self.graph.edges
+        inputs = [words_of_codes(edges[p.edge], codes[p.edge]) for p in self.graph.inputs]
+        samples = next(iter(codes.values())).shape[0]
+        outs = [
+            np.empty(samples * edges[p.edge].size * words_per_code(edges[p.edge]), dtype=np.int64)
+            for p in self.graph.outputs
+        ]
+        failed = self._entry(_pointers(inputs), _pointers(outs), samples, threads or _threads())
+        if failed:
+            raise ToolError("no memory or threads for the native build", remedy="use smaller batches")
+        return {
+            p.name: codes_of_words(out, edges[p.edge], samples)
+            for p, out in zip(self.graph.outputs, outs, strict=True)
+        }
+
+
+def _pointers(arrays: list[Words]) -> Any:
+    return (ctypes.c_void_p * len(arrays))(*(a.ctypes.data for a in arrays))
+
+
+def _threads() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def load_library(
+    sources: Mapping[str, bytes], graph: Graph, top: str, stage: Callable[[str], None] = lambda label: None
+) -> Library:
+    """Build (or find) the library of a project's sources, and load it."""
+    return Library(built(library_recipe(sources, graph, top), stage), graph)
+
+
+class Emulator:
+    """A design as a function: `emu(x)` gives values, `emu(x, codes=True)` int64 codes, equal to `Design.simulate`'s."""
+
+    def __init__(self, simulator: Simulator, library: Library) -> None:
+        self._simulator = simulator
+        self._library = library
+
+    def __call__(self, x: Any, codes: bool = False, threads: int | None = None) -> Any:
+        """Evaluate a batch on all cores (or `threads` of them)."""
+        made = self._library.run(self._simulator.quantized(x), threads)
+        results: dict[str, npt.NDArray[Any]] = {}
+        for port in self._simulator.graph.outputs:
+            edge, out = self._simulator.graph.edges[port.edge], made[port.name]
+            results[port.name] = out.reshape(outer_shape(edge, out)) if codes else decode(port, edge, out)
+        return next(iter(results.values())) if len(results) == 1 else results
