@@ -26,6 +26,11 @@ def model_options(function: Any) -> Any:
         click.option("--clock", type=click.FloatRange(min=0, min_open=True), help="Clock period in ns.  [default: 5]"),
         click.option("--input-type", multiple=True, metavar="NAME=SPEC", help="Type of an unquantized input."),
         click.option("--output-type", multiple=True, metavar="NAME=SPEC", help="Fixed-point type of an output."),
+        click.option(
+            "--softmax",
+            type=click.Choice(["hardware", "argmax", "skip", "host"]),
+            help="A Softmax that ends the model.  [default: hardware]",
+        ),
         click.option("--semantics", type=click.Choice(["real", "ort"]), help="Meaning of the model.  [default: real]"),
     ]
     for option in reversed(options):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from math import inf
 from pathlib import Path
@@ -17,6 +17,8 @@ from hwq.names import identifier
 from hwq.targets import get_target
 
 IO_STYLES = ("parallel",)
+SEMANTICS = ("real", "ort")  # correctly rounded real functions, or onnxruntime's float32 requantization
+COSTS = ("lut", "dsp", "bram", "compare_levels")  # of hwq.passes.costs
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Config:
     input_types: Mapping[str, str] = field(default_factory=dict)
     output_types: Mapping[str, str] = field(default_factory=dict)
     semantics: str = "real"
+    softmax: str = "hardware"  # of a Softmax that ends the model: hardware, argmax, skip or host
+    costs: Mapping[str, float] = field(default_factory=dict)  # weights for choosing requantizers; see COSTS
     layers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def reuse_of(self, node: str) -> int:
@@ -44,7 +48,7 @@ class Config:
     def updated(self, **changes: Any) -> Config:
         """A copy with every change that is not None; mappings are merged."""
         given = {k: v for k, v in changes.items() if v is not None}
-        for key in ("input_types", "output_types", "layers"):
+        for key in ("input_types", "output_types", "layers", "costs"):
             if key in given:
                 given[key] = {**getattr(self, key), **given[key]}
         return checked(replace(self, **given))
@@ -52,6 +56,18 @@ class Config:
     def plain(self) -> dict[str, Any]:
         """For JSON."""
         return asdict(self)
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain YAML without tags, in which no key may be given twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """A dict, unless a key of plain text repeats."""
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        twice = next((key for key in keys if keys.count(key) > 1), None)
+        if twice is not None:
+            raise yaml.MarkedYAMLError(problem=f"key '{twice}' twice", problem_mark=node.start_mark)
+        return super().construct_mapping(node, deep)
 
 
 def load_config(source: Config | Mapping[str, Any] | str | Path | None) -> Config:
@@ -63,7 +79,7 @@ def load_config(source: Config | Mapping[str, Any] | str | Path | None) -> Confi
     if isinstance(source, str | Path):
         path = Path(source)
         try:
-            source = yaml.safe_load(path.read_text(encoding="utf-8"))
+            source = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
         except (OSError, UnicodeDecodeError) as error:
             raise SpecError(
                 f"cannot read config '{path.name}' ({type(error).__name__})", remedy="give a YAML file"
@@ -71,6 +87,8 @@ def load_config(source: Config | Mapping[str, Any] | str | Path | None) -> Confi
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             where = f" at line {mark.line + 1}" if mark else ""
+            what = getattr(error, "problem", None)
+            where += f" ({what})" if what else ""
             raise SpecError(f"config '{path.name}' is not valid YAML{where}", remedy="check its indentation") from None
         except (RecursionError, ValueError):  # nested without end, or a date that is none
             raise SpecError(f"config '{path.name}' holds what YAML cannot", remedy="give a YAML file") from None
@@ -96,9 +114,9 @@ def checked(config: Config) -> Config:
     get_target(config.target)
     if config.io not in IO_STYLES:
         raise SpecError(f"io style '{config.io}' is not available", remedy="use " + " or ".join(IO_STYLES))
-    if config.semantics != "real":
-        raise SpecError(f"semantics '{config.semantics}' are not available", remedy="use real")
-    for key in ("input_types", "output_types", "layers"):
+    if config.semantics not in SEMANTICS:
+        raise SpecError(f"semantics '{config.semantics}' are not available", remedy="use " + " or ".join(SEMANTICS))
+    for key in ("input_types", "output_types", "layers", "costs"):
         if not isinstance(getattr(config, key), Mapping):
             raise SpecError(f"config '{key}' is no mapping", remedy="write one 'name: value' line per entry")
     for key in ("input_types", "output_types"):
@@ -114,7 +132,12 @@ def checked(config: Config) -> Config:
 
 
 def _check_numbers(config: Config) -> None:
-    """Reuse factors are positive integers, the clock period is a positive number."""
+    """Reuse factors are positive integers, the clock period is a positive number, costs are not negative."""
+    for name, weight in config.costs.items():
+        if name not in COSTS:
+            raise SpecError(f"unknown cost '{name}'", remedy="use " + ", ".join(COSTS))
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < inf:
+            raise SpecError(f"config cost '{name}' is {weight!r}", remedy="use a number from 0 on")
     numbers: list[tuple[str, Any, type | tuple[type, ...]]] = [
         ("reuse", config.reuse, int),
         ("clock", config.clock, (int, float)),
@@ -124,8 +147,12 @@ def _check_numbers(config: Config) -> None:
             raise SpecError(f"config of layer '{pattern}' has unknown choices", remedy="use 'reuse: N'")
         numbers.append((f"reuse of layer '{pattern}'", choices.get("reuse", 1), int))
     for label, value, kind in numbers:
-        if isinstance(value, bool) or not isinstance(value, kind) or not 0 < value < inf:
+        if isinstance(value, bool) or not isinstance(value, kind) or not _positive(value):
             raise SpecError(f"config {label} is {value!r}", remedy="use a positive number")
+
+
+def _positive(value: Any) -> bool:
+    return bool(0 < value < inf)
 
 
 def identifier_like(name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwq.build import NATIVE_FLAGS, Recipe, built
-from hwq.codegen.batch import batch_entry
+from hwq.codegen.batch import batch_entry, host_converts
 from hwq.errors import ToolError
 from hwq.fixed import Codes
 from hwq.ir import Graph
@@ -20,18 +20,22 @@ from hwq.simulate import Simulator, decode, outer_shape
 from hwq.toolchain import native_headers
 from hwq.vectors import codes_of_words, words_of_codes, words_per_code
 
-Words = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Arrays = Sequence[npt.NDArray[Any]]
 ENTRY = "batch/batch.cpp"
 
 
 def library_recipe(sources: Mapping[str, bytes], graph: Graph, top: str) -> Recipe:
-    """How a project's sources become a shared library of native types with a batch entry."""
-    files = {name: content for name, content in sources.items() if name.startswith("src/")}
-    files[ENTRY] = batch_entry(graph, top).encode()
+    """How a project's sources become a shared library of native types with a batch entry.
+
+    With the host header among them, and ports that it converts, the entry takes and gives real numbers too.
+    """
+    files = {name: content for name, content in sources.items() if name.startswith(("src/", "host/"))}
+    files[ENTRY] = batch_entry(graph, top, _host(files, graph, top)).encode()
     return Recipe(
         files,
         (f"src/{top}.cpp", ENTRY),
-        ("src",),
+        ("src", "host") if _host(files, graph, top) else ("src",),
         native_headers(),
         (*NATIVE_FLAGS, "-fvisibility=hidden"),
         ("-shared", "-pthread"),
@@ -39,17 +43,22 @@ def library_recipe(sources: Mapping[str, bytes], graph: Graph, top: str) -> Reci
     )
 
 
-class Library:
-    """A built batch entry: codes in, codes out, every sample exact."""
+def _host(sources: Mapping[str, bytes], graph: Graph, top: str) -> bool:
+    return f"host/{top}_host.h" in sources and host_converts(graph)
 
-    def __init__(self, path: Path, graph: Graph) -> None:
+
+class Library:
+    """A built batch entry: codes in, codes out, every sample exact; real numbers too where `host`."""
+
+    def __init__(self, path: Path, graph: Graph, host: bool = False) -> None:
         self.graph = graph
+        self.host = host
         try:
             self._entry = ctypes.CDLL(str(path)).hwq_batch  # ctypes lets go of the interpreter lock in the call
         except (OSError, AttributeError) as error:
             raise ToolError(f"cannot load the native build ({error})", remedy="see hwq doctor") from None
         self._entry.restype = ctypes.c_int
-        self._entry.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_long, ctypes.c_int)
+        self._entry.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_long, *[ctypes.c_int] * 3)
 
     def run(self, codes: Mapping[str, Codes], threads: int | None = None) -> dict[str, Codes]:
         """Codes of the outputs by output name, from codes by input edge."""
@@ -60,16 +69,30 @@ class Library:
             np.empty(samples * edges[p.edge].size * words_per_code(edges[p.edge]), dtype=np.int64)
             for p in self.graph.outputs
         ]
-        failed = self._entry(_pointers(inputs), _pointers(outs), samples, threads or _threads())
-        if failed:
-            raise ToolError("no memory or threads for the native build", remedy="use smaller batches")
+        self._call(inputs, outs, samples, threads, False, False)
         return {
-            p.name: codes_of_words(out, edges[p.edge], samples)
-            for p, out in zip(self.graph.outputs, outs, strict=True)
+            p.name: codes_of_words(out, edges[p.edge], samples) for p, out in zip(self.graph.outputs, outs, strict=True)
         }
 
+    def evaluate(
+        self, values: Mapping[str, Floats], codes: bool, threads: int | None = None
+    ) -> dict[str, npt.NDArray[Any]]:
+        """The same from finite real values by input edge, to codes or to real values."""
+        inputs = [np.ascontiguousarray(values[p.edge]) for p in self.graph.inputs]
+        samples = inputs[0].shape[0]
+        kind = np.int64 if codes else np.float64
+        outs = [np.empty((samples, *self.graph.edges[p.edge].shape), dtype=kind) for p in self.graph.outputs]
+        self._call(inputs, outs, samples, threads, True, not codes)
+        return {p.name: out for p, out in zip(self.graph.outputs, outs, strict=True)}
 
-def _pointers(arrays: list[Words]) -> Any:
+    def _call(
+        self, inputs: Arrays, outs: Arrays, samples: int, threads: int | None, real_in: bool, real_out: bool
+    ) -> None:
+        if self._entry(_pointers(inputs), _pointers(outs), samples, threads or _threads(), real_in, real_out):
+            raise ToolError("no memory or threads for the native build", remedy="use smaller batches")
+
+
+def _pointers(arrays: Arrays) -> Any:
     return (ctypes.c_void_p * len(arrays))(*(a.ctypes.data for a in arrays))
 
 
@@ -82,7 +105,7 @@ def load_library(
     sources: Mapping[str, bytes], graph: Graph, top: str, stage: Callable[[str], None] = lambda label: None
 ) -> Library:
     """Build (or find) the library of a project's sources, and load it."""
-    return Library(built(library_recipe(sources, graph, top), stage), graph)
+    return Library(built(library_recipe(sources, graph, top), stage), graph, _host(sources, graph, top))
 
 
 class Emulator:
@@ -94,9 +117,15 @@ class Emulator:
 
     def __call__(self, x: Any, codes: bool = False, threads: int | None = None) -> Any:
         """Evaluate a batch on all cores (or `threads` of them)."""
-        made = self._library.run(self._simulator.quantized(x), threads)
-        results: dict[str, npt.NDArray[Any]] = {}
-        for port in self._simulator.graph.outputs:
-            edge, out = self._simulator.graph.edges[port.edge], made[port.name]
-            results[port.name] = out.reshape(outer_shape(edge, out)) if codes else decode(port, edge, out)
+        graph = self._simulator.graph
+        values = self._simulator.values(x)
+        results: dict[str, npt.NDArray[Any]]
+        if self._library.host and all(np.isfinite(v).all() for v in values.values()):
+            results = self._library.evaluate(values, codes, threads)
+        else:
+            results = self._library.run(self._simulator.quantized(x), threads)
+        for port in graph.outputs:
+            edge, out = graph.edges[port.edge], results[port.name]
+            real = out.dtype == np.float64
+            results[port.name] = out.reshape(outer_shape(edge, out)) if codes or real else decode(port, edge, out)
         return next(iter(results.values())) if len(results) == 1 else results

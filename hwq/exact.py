@@ -93,11 +93,12 @@ def narrowed(values: Rationals) -> Rationals:
 
 def common_step(values: Rationals) -> Fraction:
     """The largest fraction of which every element is an integer multiple (1 if all are zero)."""
+    distinct = list({id(v): v for v in values.reshape(-1)}.values())  # broadcast arrays repeat their objects
     den = 1
-    for v in values.reshape(-1):
+    for v in distinct:
         den = lcm(den, v.denominator)
     num = 0
-    for v in values.reshape(-1):
+    for v in distinct:
         num = gcd(num, abs(v.numerator) * (den // v.denominator))
     return Fraction(num or den, den)
 

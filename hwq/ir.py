@@ -76,6 +76,7 @@ class OutputPort:
     edge: str
     scale: Rationals
     offset: Rationals
+    host_softmax: int | None = None  # the axis of a Softmax that the host computes of the values
 
 
 @dataclass(frozen=True)

@@ -144,6 +144,13 @@ class Transpose(RealOp):
 
 
 @dataclass(frozen=True)
+class Softmax(RealOp):
+    """exp(x) / sum(exp(x)) along an axis."""
+
+    axis: int
+
+
+@dataclass(frozen=True)
 class TopK(RealOp):
     """Two outputs: values and indices; either may be unread. `keep` False drops the axis (ArgMax without keepdims)."""
 

@@ -18,7 +18,7 @@ from hwq.ir import Shape
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """Per axis of data of the stated extents, the data's position for each output; -1: the fill; None: all, in order."""
+    """Per axis of data of these extents, the data's position for each output; -1: the fill; None: all, in order."""
 
     extents: Shape
     axes: tuple[Codes | None, ...]
@@ -53,6 +53,10 @@ class Selection:
     @property
     def trivial(self) -> bool:
         return all(p is None for p in self.axes)
+
+    def permuted(self, perm: tuple[int, ...]) -> Selection:
+        """The selection from the transpose by `perm`."""
+        return Selection(tuple(self.extents[p] for p in perm), tuple(self.axes[p] for p in perm))
 
     def apply(self, data: npt.NDArray[Any], fill: Any = 0) -> npt.NDArray[Any]:
         """The selected elements of data whose last axes are the selection's."""

@@ -140,6 +140,9 @@ def _check(name: str, edge: Edge, codes: Codes) -> None:
 def decode(port: OutputPort, edge: Edge, codes: Codes) -> npt.NDArray[np.float64]:
     """Output values in float64: scale * code + offset, shaped (batch, ...) without a leading axis of 1."""
     values = codes.astype(np.float64) * to_float(port.scale) + to_float(port.offset)
+    if port.host_softmax is not None:
+        powers = np.exp(values - values.max(axis=port.host_softmax + 1, keepdims=True))
+        values = powers / powers.sum(axis=port.host_softmax + 1, keepdims=True)
     return values.reshape(outer_shape(edge, codes))
 
 

@@ -89,9 +89,9 @@ class StepFunction(ABC):
     def float_rows(self) -> Rows:
         """The table for float64 inputs: each bound is the least double that reaches its level."""
         first, last = self.limits()
-        if any(abs(int(b) - int(a)) > MAX_LEVELS for a, b in zip(first, last, strict=True)):
+        if sum(abs(int(b) - int(a)) for a, b in zip(first, last, strict=True)) > MAX_LEVELS:
             raise UnsupportedError(
-                "an input quantizer of more than 2^20 levels whose scale is not a power of two",
+                "an input quantizer of more than 2^20 levels, over all channels, whose scale is not a power of two",
                 remedy="give the input a power-of-two type with --input-type",
             )
         rows = self.bounds(first, last)

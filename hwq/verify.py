@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
@@ -12,14 +11,16 @@ from typing import Any
 
 import numpy as np
 
+from hwq.build import VENDOR_FLAGS, Recipe, built
 from hwq.codegen.environment import data_folder
 from hwq.codegen.render import port_names
+from hwq.emulate import load_library
 from hwq.errors import ToolError
 from hwq.fixed import Codes
 from hwq.ir import Graph
 from hwq.simulate import Simulator
 from hwq.targets import Target
-from hwq.toolchain import Headers, compile_cpp, require_headers
+from hwq.toolchain import Headers, require_headers
 from hwq.vectors import codes_of_words, read_codes, write_codes
 
 RUN_SECONDS = 3600
@@ -61,14 +62,20 @@ class Result:
 
 
 def verify_sources(
-    folder: Path, graph: Graph, target: Target, top: str, x: Any, stage: Stage = lambda label: None
+    folder: Path,
+    graph: Graph,
+    target: Target,
+    top: str,
+    x: Any,
+    stage: Stage = lambda label: None,
+    types: str = "vendor",
 ) -> Result:
-    """Build the sources in `folder` with the vendor's headers, run all samples, compare all outputs.
+    """Build the sources in `folder` with the vendor's headers or native types, run all samples, compare all outputs.
 
     `x` holds real model inputs. Nothing is written into `folder`.
     """
-    require_headers(target)
-    return verify_codes(folder, graph, target, top, Simulator(graph).quantized(x), stage)
+    require_headers(target, types)
+    return verify_codes(folder, graph, target, top, Simulator(graph).quantized(x), stage, types)
 
 
 def verify_codes(
@@ -78,36 +85,79 @@ def verify_codes(
     top: str,
     inputs: Mapping[str, Codes],
     stage: Stage = lambda label: None,
+    types: str = "vendor",
 ) -> Result:
     """The same from codes by input edge."""
-    headers = require_headers(target)
+    headers = require_headers(target, types)
     stage("simulating in Python")
     simulator = Simulator(graph)
     samples = next(iter(inputs.values())).shape[0]
     expected = simulator.run(inputs)
-    with tempfile.TemporaryDirectory(prefix="hwq-verify-") as name:
-        work = Path(name)
-        _write_vectors(work, graph, top, inputs, expected)
-        stage("compiling C++ against " + headers.origin)
-        program = _build(folder, work, top, headers, ("-O1",))
+    bench = Bench(_sources(folder), graph, top, headers)
+    got = bench.loaded(inputs, stage) if types == "native" else bench.run(inputs, expected, (), stage)[0]
+    wrong, first_bad, compared = 0, samples, 0
+    for port in graph.outputs:
+        unequal = (got[port.name] != expected[port.edge]).reshape(samples, -1)
+        wrong += int(unequal.sum())
+        compared += unequal.size
+        bad = np.nonzero(unequal.any(axis=1))[0]
+        first_bad = min(first_bad, int(bad[0]) if bad.size else samples)
+    first = None
+    if wrong:
+        stage("tracing the first difference")
+        one = {k: v[first_bad : first_bad + 1] for k, v in inputs.items()}
+        first = _first_difference(bench, simulator, one, first_bad)
+    return Result(samples, compared, wrong, first, f"{target.types.header} from {headers.origin}", types)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A project's sources and testbench, ready to be built and run on codes."""
+
+    files: Mapping[str, bytes]
+    graph: Graph
+    top: str
+    headers: Headers
+
+    def loaded(self, inputs: Mapping[str, Codes], stage: Stage) -> dict[str, Codes]:
+        """Output codes by name from the native build, loaded into this process."""
+        library = load_library(self.files, self.graph, self.top, stage)
+        stage(f"running {next(iter(inputs.values())).shape[0]} samples in C++")
+        return library.run(inputs)
+
+    def run(
+        self,
+        inputs: Mapping[str, Codes],
+        expected: Mapping[str, Codes],
+        defines: tuple[str, ...] = (),
+        stage: Stage = lambda label: None,
+    ) -> tuple[dict[str, Codes], str]:
+        """Output codes by name from the project's own testbench, and the trace if one was asked for."""
+        program = built(self._recipe(defines), stage)
+        samples = next(iter(inputs.values())).shape[0]
         stage(f"running {samples} samples in C++")
-        _run(program, work)
-        names = port_names(graph, top)[1]
-        wrong, first_bad, compared = 0, samples, 0
-        for port in graph.outputs:
-            edge = graph.edges[port.edge]
-            got = read_codes(work / f"got_{names[port.name]}.txt", edge, samples)
-            unequal = (got != expected[port.edge]).reshape(samples, -1)
-            wrong += int(unequal.sum())
-            compared += unequal.size
-            bad = np.nonzero(unequal.any(axis=1))[0]
-            first_bad = min(first_bad, int(bad[0]) if bad.size else samples)
-        first = None
-        if wrong:
-            stage("tracing the first difference")
-            one = {k: v[first_bad : first_bad + 1] for k, v in inputs.items()}
-            first = _first_difference(folder, work, graph, top, headers, simulator, one, first_bad)
-        return Result(samples, compared, wrong, first, f"{target.types.header} from {headers.origin}")
+        names = port_names(self.graph, self.top)[1]
+        with tempfile.TemporaryDirectory(prefix="hwq-verify-") as name:
+            work = Path(name)
+            _write_vectors(work, self.graph, self.top, inputs, expected)
+            _run(program, work)
+            got = {
+                port.name: read_codes(work / f"got_{names[port.name]}.txt", self.graph.edges[port.edge], samples)
+                for port in self.graph.outputs
+            }
+            trace = work / "trace.txt"
+            return got, trace.read_text() if trace.is_file() else ""
+
+    def _recipe(self, defines: tuple[str, ...]) -> Recipe:
+        files = {**self.files, "trace/trace.h": (data_folder("hls_testbench") / "trace.h").read_bytes()}
+        units = (f"src/{self.top}.cpp", f"tb/{self.top}_tb.cpp")
+        return Recipe(files, units, ("src", "trace"), self.headers, (*VENDOR_FLAGS, *defines))
+
+
+def _sources(folder: Path) -> dict[str, bytes]:
+    """What a project's C++ is made of, as it lies in its folder."""
+    found = [p for sub in ("src", "tb") for p in sorted((folder / sub).rglob("*")) if p.suffix in (".h", ".cpp")]
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in found if p.is_file()}
 
 
 def _write_vectors(
@@ -118,16 +168,6 @@ def _write_vectors(
         write_codes(work / f"in_{in_names[port.name]}.txt", graph.edges[port.edge], inputs[port.edge])
     for out in graph.outputs:
         write_codes(work / f"{out_names[out.name]}.txt", graph.edges[out.edge], expected[out.edge])
-
-
-def _build(folder: Path, work: Path, top: str, headers: Headers, flags: tuple[str, ...]) -> Path:
-    sources = [folder / "src" / f"{top}.cpp", folder / "tb" / f"{top}_tb.cpp"]
-    missing = [s for s in sources if not s.is_file()]
-    if missing:
-        raise ToolError(f"the project lacks '{missing[0].name}'", remedy="export it again with --force")
-    program = work / f"{top}_tb"
-    compile_cpp(sources, program, [folder / "src", data_folder("hls_testbench")], [headers.folder], flags)
-    return program
 
 
 def _run(program: Path, work: Path) -> None:
@@ -148,25 +188,14 @@ def _run(program: Path, work: Path) -> None:
 
 
 def _first_difference(
-    folder: Path,
-    work: Path,
-    graph: Graph,
-    top: str,
-    headers: Headers,
-    simulator: Simulator,
-    inputs: Mapping[str, Codes],
-    sample: int,
+    bench: Bench, simulator: Simulator, inputs: Mapping[str, Codes], sample: int
 ) -> Difference | None:
     """Run one sample with every edge recorded, and find the first edge, in order, with a wrong code."""
-    traced = work / "trace"
-    traced.mkdir()
+    graph = bench.graph
     edges = simulator.run(inputs, keep=True)
-    _write_vectors(traced, graph, top, inputs, {p.edge: edges[p.edge] for p in graph.outputs})
-    shutil.copy(data_folder("hls_testbench") / "trace.h", traced)
-    program = _build(folder, traced, top, headers, ("-O1", "-DHWQ_TRACE", f"-I{traced}", f"-I{folder / 'src'}"))
-    _run(program, traced)
+    results, trace = bench.run(inputs, {p.edge: edges[p.edge] for p in graph.outputs}, ("-DHWQ_TRACE",))
     recorded = {}
-    for line in (traced / "trace.txt").read_text().splitlines():
+    for line in trace.splitlines():
         name, *words = line.split(" ")
         recorded[name] = np.asarray(words, dtype=np.int64)
     for node in graph.nodes:
@@ -176,10 +205,9 @@ def _first_difference(
                 found = _compare(node.name, name, sample, edges[name], got)
                 if found:
                     return found
-    names = port_names(graph, top)[1]
+    names = port_names(graph, bench.top)[1]
     for port in graph.outputs:
-        got = read_codes(traced / f"got_{names[port.name]}.txt", graph.edges[port.edge], 1)
-        found = _compare(port.name, names[port.name], sample, edges[port.edge], got)
+        found = _compare(port.name, names[port.name], sample, edges[port.edge], results[port.name])
         if found:
             return found
     return None

@@ -70,6 +70,11 @@ class Window:
     def padded(self) -> bool:
         return any(self.before) or any(self.after)
 
+    def permuted(self, perm: tuple[int, ...]) -> Window:
+        """The window over the transpose by `perm`."""
+        parts = (self.kernel, self.strides, self.dilations, self.before, self.after)
+        return Window(*(tuple(part[p] for p in perm) for part in parts))
+
     def outputs(self, extents: Shape) -> Shape:
         """How often the kernel fits, per axis."""
         return tuple(
@@ -124,9 +129,10 @@ class Window:
         return total
 
     def slices(self, padded: npt.NDArray[Any], outputs: Shape, k: Shape) -> npt.NDArray[Any]:
-        """What kernel position k reads, for all outputs: a view of the padded data, whose last axes the window spans."""
-        cut = tuple(
+        """What kernel position k reads, for all outputs: a view of padded data whose last axes the window spans."""
+        cut: tuple[Any, ...] = tuple(
             slice(i * d, i * d + (o - 1) * s + 1, s)
             for i, d, s, o in zip(k, self.dilations, self.strides, outputs, strict=True)
         )
-        return padded[(Ellipsis, *cut)]
+        cut = (Ellipsis, *cut)
+        return np.asarray(padded[cut])

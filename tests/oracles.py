@@ -157,6 +157,22 @@ def multiply_shift(op: Any, inputs: Any, x: Any) -> list[Any]:
     return _shaped(out, x.shape)
 
 
+def softmax(op: Any, inputs: Any, x: Any) -> list[Any]:
+    moved = np.moveaxis(x, op.axis, -1)
+    out = np.empty(moved.shape, dtype=object)
+    half = 1 << (op.exp_frac - 1)
+    for place in np.ndindex(*moved.shape[:-1]):
+        row = [int(v) for v in moved[place]]
+        exps = []
+        for v in row:
+            d = min(max(row) - v, op.furthest)
+            e = int(op.high[d >> op.split])
+            exps.append((e * int(op.low[d % (1 << op.split)]) + half) // (1 << op.exp_frac) if op.split else e)
+        for j, e in enumerate(exps):
+            out[(*place, j)] = rounded(Fraction(e << op.frac, sum(exps)), Rounding.HALF_UP)
+    return [np.moveaxis(out, -1, op.axis)]
+
+
 REFERENCES: dict[str, Callable[..., list[Any]]] = {
     "dense": dense,
     "shift": shift,
@@ -166,6 +182,7 @@ REFERENCES: dict[str, Callable[..., list[Any]]] = {
     "reshape": reshape,
     "transpose": transpose,
     "topk": topk,
+    "softmax": softmax,
     "add": add,
     "mul": mul,
     "extremum": extremum,

@@ -497,15 +497,17 @@ def test_progress_goes_to_standard_error_once_a_stage_takes_long(capsys: pytest.
 
 def test_progress_ends_with_a_command_that_fails(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     started = []
+    begin = Progress.__call__
 
-    def watched(**_: Any) -> Progress:
-        started.append(Progress(delay=300.0))
-        return started[-1]
+    def watched(stage: Progress, label: str) -> None:
+        started.append(stage)
+        begin(stage, label)
 
-    monkeypatch.setattr("hwq.cli.Progress", watched)
+    monkeypatch.setattr(Progress, "__call__", watched)
     Path("bad.onnx").write_bytes(b"no")
     one_line(cli("export", "bad.onnx"))
     assert len(started) == 1
+    assert started[0].delay == 300.0
     assert started[0].timer is None
 
 

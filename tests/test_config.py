@@ -20,7 +20,8 @@ def test_nothing_chosen_means_the_defaults() -> None:
 def test_a_yaml_file_and_a_dict_mean_the_same(tmp_path: Path) -> None:
     path = tmp_path / "quant.yaml"
     path.write_text(
-        "target: vivado\nreuse: 4\nclock: 2.5\ninput-type: {x: 'ap_fixed<8,3>'}\nlayers:\n  fc1: {reuse: 8}\n  'fc*': {reuse: 2}\n"
+        "target: vivado\nreuse: 4\nclock: 2.5\ninput-type: {x: 'ap_fixed<8,3>'}\n"
+        "layers:\n  fc1: {reuse: 8}\n  'fc*': {reuse: 2}\n"
     )
     same = {
         "target": "vivado",
@@ -115,6 +116,8 @@ def test_a_wrong_choice_is_refused_by_its_name(case: str) -> None:
         "\0",
         "[" * 5000,
         "clock: 2024-13-45",
+        "reuse: 2\nreuse: 3",
+        "layers:\n  a: {reuse: 2}\n  a: {reuse: 3}",
         "reuse: 2\n---\nreuse: 3",
         "? [a, b]\n: 1\n? {c: d}\n: 2",
     ],

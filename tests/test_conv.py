@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import pytest
+import test_models
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto as T
-from onnx import helper
+from rational_onnx import agree, model, tensor
+from rational_windows import WindowReader
+from test_ops import drawn_codes, graph_of
+from test_qdq import node, samples
+from window_oracles import WINDOW_REFERENCES
 
-from hwq.codegen.layout import indented
 from hwq.codegen.render import Settings, render
 from hwq.errors import HwqError
 from hwq.frontends.onnx import read_onnx
@@ -23,16 +26,10 @@ from hwq.ops import Conv, Gather, Pool, Sample
 from hwq.passes import compile_graph
 from hwq.passes.fold import choose_folds
 from hwq.selection import Selection
-from hwq.simulate import Simulator
 from hwq.targets import get_target
 from hwq.toolchain import find_headers
 from hwq.verify import verify_codes
 from hwq.window import Reduction, Window
-from rational_onnx import fractions
-from test_ops import drawn_codes, graph_of
-from window_oracles import WINDOW_REFERENCES
-
-import test_models
 
 MODELS = (
     "bv_digits_cnn_w4a4_pc",
@@ -41,6 +38,13 @@ MODELS = (
     "qonnx_espcn_nnresize_16",
     "ex_separable_conv_ch_last_16",
     "ex_branched_ch_last_32",
+    "qdq_digits_cnn_s8s8_po2",
+    "qdq_digits_cnn_u8s8_pc",
+    "qdq_digits_conv1d_s8s8_asym_pc",
+    "qop_digits_cnn_u8s8_pc",
+    "bvqcdq_digits_cnn_w8a8_pc",
+    "nncf_digits_cnn_mixed",
+    "pt2e_digits_cnn_x86",
 )
 UNITS = (
     "conv_autopad_same_rect",
@@ -77,6 +81,187 @@ def test_compiled_cpp_equals_the_simulator_on_many_samples(name: str, tmp_path: 
     assert design.export(tmp_path / "p").verify(data["x"][:40])
 
 
+# Meaning --------------------------------------------------------------------------------------------------------------
+
+IMAGE = (1, 3, 4, 5)
+LOW = 0.333  # no code of any quantizer here: a clamp to it stays pending
+
+
+def quantized(name: str, scale: float, zero: int, kind: int = T.UINT8) -> tuple[list[onnx.NodeProto], list[Any]]:
+    """`name`_d from `name`: a pair of QuantizeLinear and DequantizeLinear."""
+    nodes = [
+        node("QuantizeLinear", f"{name} {name}_s {name}_z", f"{name}_q"),
+        node("DequantizeLinear", f"{name}_q {name}_s {name}_z", f"{name}_d"),
+    ]
+    return nodes, [tensor(f"{name}_s", T.FLOAT, np.float32(scale)), tensor(f"{name}_z", kind, zero)]
+
+
+def network(
+    middle: list[onnx.NodeProto],
+    constants: list[Any],
+    last: str = "quantize",
+    zero: int = 117,
+    shape: tuple[int, ...] = IMAGE,
+    inputs: str = "x",
+) -> onnx.ModelProto:
+    """Quantized inputs, the nodes from x_d (and w_d) to m, and a quantizer of m unless the output is bare."""
+    nodes: list[onnx.NodeProto] = []
+    constants = [*constants, tensor("low", T.FLOAT, np.float32(LOW)), tensor("none", T.FLOAT, np.float32(1e9))]
+    for i, name in enumerate(inputs):
+        pair, more = quantized(name, 0.037 + 0.02 * i, zero + 9 * i)
+        nodes, constants = nodes + pair, constants + more
+    nodes += middle
+    if last == "quantize":
+        pair, more = quantized("m", 0.21, 131)
+        nodes, constants = nodes + pair, constants + more
+    return model(
+        nodes, dict.fromkeys(inputs, (T.FLOAT, shape)), {"m_d" if last == "quantize" else "m": T.FLOAT}, constants
+    )
+
+
+def data(shape: tuple[int, ...] = IMAGE, inputs: str = "x", count: int = 5) -> dict[str, Any]:
+    return {n: samples(i, (count, *shape[1:]), 2.5) for i, n in enumerate(inputs)}
+
+
+def coded_weights(
+    shape: tuple[int, ...], per_channel: bool, zero: bool = False
+) -> tuple[list[onnx.NodeProto], list[Any]]:
+    """w from int8 or uint8 codes behind a DequantizeLinear."""
+    rng = np.random.default_rng(7)
+    count = shape[0] if per_channel else 1
+    scales = (rng.uniform(0.01, 0.09, count)).astype(np.float32)
+    kind, codes = (T.UINT8, rng.integers(0, 256, shape)) if zero else (T.INT8, rng.integers(-127, 128, shape))
+    zeros = rng.integers(90, 160, count) if zero else np.zeros(count, dtype=np.int64)
+    one = (lambda v: v) if per_channel else (lambda v: v[0])
+    tensors = [tensor("w_q", kind, codes), tensor("w_s", T.FLOAT, one(scales)), tensor("w_z", kind, one(zeros))]
+    return [node("DequantizeLinear", "w_q w_s w_z", "w", axis=0)], tensors
+
+
+@pytest.mark.parametrize("per_channel", [False, True])
+@pytest.mark.parametrize("weight_zero", [False, True])
+@pytest.mark.parametrize("last", ["quantize", "none"])
+def test_convolutions_of_asymmetric_codes_are_exact_with_padding(
+    per_channel: bool, weight_zero: bool, last: str
+) -> None:
+    nodes, constants = coded_weights((4, 3, 2, 3), per_channel, weight_zero)
+    constants.append(tensor("b", T.FLOAT, np.asarray([0.3, -1.7, 0.01, 2.2], dtype=np.float32)))
+    nodes.append(node("Conv", "x_d w b", "m", pads=[1, 0, 2, 1], strides=[1, 2]))
+    assert agree(network(nodes, constants, last), data(), WindowReader)
+
+
+def test_a_depthwise_convolution_takes_a_scale_and_an_offset_per_channel() -> None:
+    nodes, constants = coded_weights((6, 1, 2, 2), True)
+    constants += [
+        tensor("k", T.FLOAT, np.asarray([0.31, -0.77, 1.9], dtype=np.float32).reshape(3, 1, 1)),
+        tensor("o", T.FLOAT, np.asarray([0.11, 0.5, -2.3], dtype=np.float32).reshape(3, 1, 1)),
+    ]
+    nodes += [node("Mul", "x_d k", "a"), node("Add", "a o", "c"), node("Conv", "c w", "m", group=3)]
+    assert agree(network(nodes, constants), data(), WindowReader)
+
+
+@pytest.mark.parametrize("pads", [[0, 0, 0, 0], [1, 1, 1, 1]])
+def test_a_convolution_joins_parts_of_different_scales_and_zero_points(pads: list[int]) -> None:
+    """Both scales are multiples of 1/64, so that one grid holds them; padded, that grid also has a code for zero."""
+    rng = np.random.default_rng(3)
+    constants = [
+        tensor("w_f", T.FLOAT, rng.integers(-7, 8, (2, 6, 2, 2)).astype(np.float32)),
+        *(tensor(f"{n}_s", T.FLOAT, np.float32(s)) for n, s in (("x", 3 / 64), ("w", 5 / 64))),
+        *(tensor(f"{n}_z", T.UINT8, z) for n, z in (("x", 100), ("w", 140))),
+    ]
+    nodes = [
+        node(kind, f"{n}{tail} {n}_s {n}_z", f"{n}_{out}")
+        for n in "xw"
+        for kind, tail, out in (("QuantizeLinear", "", "q"), ("DequantizeLinear", "_q", "d"))
+    ]
+    nodes += [node("Concat", "x_d w_d", "c", axis=1), node("Conv", "c w_f", "m", pads=pads)]
+    proto = model(nodes, dict.fromkeys("xw", (T.FLOAT, IMAGE)), {"m": T.FLOAT}, constants)
+    assert agree(proto, data(inputs="xw"), WindowReader)
+
+
+@pytest.mark.parametrize("before", ["none", "clip", "negative", "mixed", "mixed_clip"])
+@pytest.mark.parametrize("last", ["quantize", "none"])
+def test_max_pools_commute_with_what_is_pending(before: str, last: str) -> None:
+    factors = {"negative": [-0.5, -1.25, -2.0], "mixed": [-0.5, 1.25, 0.0], "mixed_clip": [0.75, -1.5, 1.0]}
+    nodes, constants, edge = [], [], "x_d"
+    if before in factors:
+        constants.append(tensor("k", T.FLOAT, np.asarray(factors[before], dtype=np.float32).reshape(3, 1, 1)))
+        nodes.append(node("Mul", f"{edge} k", "a"))
+        edge = "a"
+    if before.endswith("clip"):
+        nodes.append(node("Clip", f"{edge} low none", "r"))
+        edge = "r"
+    nodes.append(node("MaxPool", edge, "m", kernel_shape=[2, 3], pads=[1, 1, 0, 1], strides=[2, 1]))
+    assert agree(network(nodes, constants, last), data(), WindowReader)
+
+
+@pytest.mark.parametrize("include", [0, 1])
+@pytest.mark.parametrize("clip", [False, True])
+@pytest.mark.parametrize("last", ["quantize", "none"])
+def test_average_pools_divide_by_what_each_window_holds(include: int, clip: bool, last: str) -> None:
+    nodes = [node("Clip", "x_d low none", "r")] if clip else []
+    pads = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "strides": [2, 2], "count_include_pad": include}
+    nodes.append(node("AveragePool", "r" if clip else "x_d", "m", **pads))
+    assert agree(network(nodes, [], last), data(), WindowReader)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.5, -3.1])
+@pytest.mark.parametrize("clip", [False, True])
+def test_padding_may_have_any_value(value: float, clip: bool) -> None:
+    nodes = [node("Clip", "x_d low none", "r")] if clip else []
+    nodes.append(node("Pad", f"{'r' if clip else 'x_d'} p v", "m"))
+    constants = [tensor("p", T.INT64, [0, 0, 1, 0, 0, 1, 0, 2]), tensor("v", T.FLOAT, np.float32(value))]
+    assert agree(network(nodes, constants), data(), WindowReader)
+
+
+def test_a_pool_after_a_pool_keeps_scales_that_differ_by_position() -> None:
+    first = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
+    nodes = [node("AveragePool", "x_d", "a", **first), node("MaxPool", "a", "m", kernel_shape=[2, 2])]
+    assert agree(network(nodes, []), data(), WindowReader)
+
+
+def test_integer_offsets_become_the_bias_of_the_convolution() -> None:
+    nodes = [node("Conv", "x_d w_f b", "m")]
+    constants = [
+        tensor("w_f", T.FLOAT, np.random.default_rng(1).integers(-7, 8, (2, 3, 2, 2)).astype(np.float32)),
+        tensor("b", T.FLOAT, np.asarray([3.0, -8.0], dtype=np.float32)),
+    ]
+    pair, more = quantized("x", 0.5, 0)
+    pair_out, more_out = quantized("m", 4.0, 0, T.INT8)
+    proto = model(pair + nodes + pair_out, {"x": (T.FLOAT, IMAGE)}, {"m_d": T.FLOAT}, constants + more + more_out)
+    graph = compile_graph(read_onnx(proto), lambda name: 1)
+    (conv,) = (n.op for n in graph.nodes if isinstance(n.op, Conv))
+    assert conv.bias is not None
+    assert conv.bias.tolist() == [6, -16]
+    assert agree(proto, data(), WindowReader)
+
+
+@pytest.mark.parametrize(
+    ("broken", "told"),
+    [
+        (node("Conv", "x_d w_f", "m", group=2), "groups"),
+        (node("Conv", "x_d w_f", "m", pads=[0, 0, 0]), "pads"),
+        (node("Conv", "x_d w_f", "m", strides=[0, 1]), "strides"),
+        (node("Conv", "x_d w_f", "m", dilations=[9, 9]), "does not fit"),
+        (node("Conv", "x_d x_d", "m"), "constant"),
+        (node("MaxPool", "x_d", "m", kernel_shape=[1, 1], pads=[2, 2, 2, 2]), "padding alone"),
+        (node("MaxPool", "x_d", "m"), "kernel_shape"),
+        (node("Resize", "x_d _ s", "m", mode="cubic"), "cubic"),
+        (node("Gather", "x_d i", "m", axis=1), "index"),
+        (node("Pad", "x_d i", "m"), "pads"),
+        (node("Split", "x_d i", "m", axis=1), "parts"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(broken: onnx.NodeProto, told: str) -> None:
+    constants = [
+        tensor("w_f", T.FLOAT, np.ones((2, 3, 2, 2), dtype=np.float32)),
+        tensor("s", T.FLOAT, np.asarray([1, 1, 2, 2], dtype=np.float32)),
+        tensor("i", T.INT64, [17]),
+    ]
+    with pytest.raises(HwqError, match=told) as raised:
+        compile_graph(read_onnx(network([broken], constants, "none")), lambda name: 1)
+    assert "node 'm'" in str(raised.value)
+
+
 # Random shapes -------------------------------------------------------------------------------------------------------
 
 
@@ -104,9 +289,7 @@ def convolutions(draw: st.DrawFn) -> Sample:
     bias = rng.integers(-99, 100, groups * n_out) if draw(st.booleans()) else None
     conv = Conv(weights, window, groups, draw(st.integers(-50, 50)), bias, draw(st.integers(-2, 5)))
     out_folds, tap_folds = choose_folds(conv.taps, conv.n_out, draw(st.integers(1, 200)), n_out)
-    folded = Conv(
-        weights, window, groups, conv.pad, bias, conv.frac, conv.n_out // out_folds, conv.taps // tap_folds
-    )
+    folded = Conv(weights, window, groups, conv.pad, bias, conv.frac, conv.n_out // out_folds, conv.taps // tap_folds)
     images = draw(st.sampled_from([1, 1, 1, 2]))
     x = Edge.covering((images, groups * n_in, *extents), lo, hi, draw(st.integers(-2, 5)))
     return Sample("conv", folded, (x,))
@@ -160,6 +343,18 @@ def test_random_windows_equal_the_naive_definition(sample: Sample) -> None:
         assert np.array_equal(got[b].astype(object), want)
         assert y.lo <= min(want.reshape(-1))
         assert max(want.reshape(-1)) <= y.hi
+
+
+@pytest.mark.parametrize("pad", [-50, 50])
+def test_a_window_that_lies_in_the_padding_is_inside_the_range_and_the_type(pad: int) -> None:
+    conv = Conv(np.asarray([[[-3]], [[2]]]), Window((1,), (1,), (1,), (1,), (0,)), pad=pad)
+    x = Edge.covering((1, 1, 2), 3, 5)
+    (y,) = conv.infer((x,))
+    (codes,) = conv.prepare((x,))(np.full((1, 1, 1, 2), 4))
+    assert codes[0, 0].tolist() == [[-3 * pad, -12, -12], [2 * pad, 8, 8]]
+    assert y.lo <= codes.min()
+    assert codes.max() <= y.hi
+    assert conv.tap_type(x).contains(pad, pad)
 
 
 def cpp_agrees(graph: Graph, folder: Path) -> None:

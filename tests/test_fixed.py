@@ -144,8 +144,8 @@ def conversions(style: TypeStyle, sources, targets):
             yield source, to, rounding, overflow
 
 
-def run_vendor(vendor: str, cases, tmp_path: Path) -> list[list[int]]:
-    """The low bits of the vendor's result for every code of every case's source format."""
+def run_vendor(vendor: str, cases, tmp_path: Path, include: Path | None = None) -> list[list[int]]:
+    """The low bits of the result for every code of every case's source format, by the headers in `include`."""
     style, folder = VENDORS[vendor]
     lines = [
         f"#include <{style.header}>",
@@ -167,17 +167,8 @@ def run_vendor(vendor: str, cases, tmp_path: Path) -> list[list[int]]:
     program = tmp_path / f"{vendor}.cpp"
     program.write_text("\n".join(lines))
     binary = tmp_path / vendor
-    command = [
-        "g++",
-        "-std=c++14",
-        "-O0",
-        "-w",
-        "-isystem",
-        str(vendor_headers(folder)),
-        str(program),
-        "-o",
-        str(binary),
-    ]
+    headers = include or vendor_headers(folder)
+    command = ["g++", "-std=c++17", "-O0", "-w", "-isystem", str(headers), str(program), "-o", str(binary)]
     built = subprocess.run(command, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stderr[:2000]
     out = subprocess.run([str(binary)], capture_output=True, text=True, check=True).stdout

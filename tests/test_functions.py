@@ -17,10 +17,7 @@ from hwq.exact import scalar
 from hwq.fixed import FixedType, Rounding
 from hwq.functions import FUNCTIONS, Applied, Code, RoundStep, Scaled, codes_of
 from hwq.functions.arithmetic import Irrational
-from hwq.ir import Edge
-from hwq.ops import Lut, Shift, Threshold
-from hwq.ops.tabulated import Tabulated
-from hwq.passes.tables import cheapest_table, proved_table
+from hwq.functions.qkeras import QKERAS
 from hwq.targets import get_target
 from hwq.toolchain import find_headers
 
@@ -182,8 +179,8 @@ def test_every_code_of_every_function_is_correctly_rounded(name: str, kind: Fixe
 
 
 def test_every_function_of_the_table_has_a_case():
-    used = {op for op, *_ in CASES.values()} | {"GeluTanh", "PRelu", "Pow", "Exponential", "ULaw"}
-    assert set(FUNCTIONS) <= used
+    elsewhere = {"GeluTanh", "PRelu", "Pow", "Exponential", *(f.name for f in QKERAS)}
+    assert set(FUNCTIONS) <= {op for op, *_ in CASES.values()} | elsewhere
 
 
 def test_all_functions_in_cpp_equal_the_simulator(tmp_path: Any):
@@ -313,6 +310,59 @@ def test_a_function_that_turns_of_wide_accumulators_names_the_quantizer_to_add()
         hwq.compile(wide_model("Gelu")[0], {"input_types": {"x": "ap_fixed<16,4>"}})
 
 
+@pytest.mark.parametrize(
+    ("op", "attributes"), [("LeakyRelu", {"alpha": 0.125}), ("LeakyRelu", {"alpha": -0.5}), ("Abs", {})]
+)
+def test_two_slopes_of_wide_codes_are_shifts_and_a_comparison(op: str, attributes: dict[str, float]):
+    constants: list[Any] = []
+    nodes = [
+        helper.make_node(op, ["x"], ["f"], name="f", **attributes),
+        quant_node("f", "y", (8, 1, 0.0625, 0.0, "ROUND"), constants),
+    ]
+    design = hwq.compile(model(nodes, constants, 4, ["y"]), {"input_types": {"x": "ap_fixed<20,6>"}})
+    assert {n.op.kind for n in design.graph.nodes} == {"shift", "extremum"}
+    x = np.ldexp(np.random.default_rng(1).integers(-(1 << 19), 1 << 19, (500, 4)).astype(float), -14)
+    x[:200] = np.rint(np.ldexp(x[:200], 6)) / 64  # ties among them
+    slope = Fraction(attributes.get("alpha", -1.0))
+    want = [
+        [min(max(round((v if v > 0 else slope * v) * 16), -128), 127) for v in map(Fraction, row)] for row in x.tolist()
+    ]
+    assert design.simulate(x, codes=True).tolist() == want
+
+
+def test_two_slopes_of_wide_codes_need_no_quantizer():
+    design = hwq.compile(single("Abs", False), {"input_types": {"x": "ap_fixed<24,8>"}})
+    x = np.ldexp(np.random.default_rng(1).integers(-(1 << 23), 1 << 23, (50, 3)).astype(float), -16)
+    assert np.array_equal(design.simulate(x), np.abs(x))
+
+
+@pytest.mark.parametrize("op", ["Sigmoid", "Neg", "Softsign"])
+def test_a_pool_and_a_slice_let_a_monotone_function_pass_to_the_quantizer(op: str):
+    """max f(x) = f(max x): one table, after the pool."""
+    shape, constants = (
+        [1, 2, 4, 4],
+        [numpy_helper.from_array(np.asarray(v), n) for n, v in (("a", [1]), ("b", [2]), ("c", [1]))],
+    )
+    nodes = [
+        helper.make_node(op, ["x"], ["f"], name="f"),
+        helper.make_node("Softplus", ["f"], ["g"], name="g"),
+        helper.make_node("MaxPool", ["g"], ["p"], name="p", kernel_shape=[2, 2], strides=[2, 2]),
+        helper.make_node("Slice", ["p", "a", "b", "c"], ["s"], name="s"),
+        quant_node("s", "y", OUTPUTS[0], constants),
+    ]
+    infos = [helper.make_tensor_value_info(n, TensorProto.FLOAT, d) for n, d in (("x", shape), ("y", [1, 1, 2, 2]))]
+    opsets = [helper.make_opsetid("", 21), helper.make_opsetid("qonnx.custom_op.general", 1)]
+    proto = helper.make_model(helper.make_graph(nodes, "g", infos[:1], infos[1:], constants), opset_imports=opsets)
+    design = hwq.compile(proto, {"input_types": {"x": "ap_fixed<8,4>"}})
+    assert sum(n.op.kind in ("lut", "threshold") for n in design.graph.nodes) == 1
+    x = np.ldexp(np.random.default_rng(2).integers(-128, 128, (20, 2, 4, 4)).astype(float), -4)
+    function = CASES[op][2]
+    plain = np.frompyfunc(lambda v: MP.log(1 + MP.exp(function(MP.mpf(v)))), 1, 1)(x)
+    pooled = plain[:, 1].reshape(20, 2, 2, 2, 2).max(axis=(2, 4))
+    want = [[[min(nearest(v * 32, "ROUND"), 127) for v in row] for row in plane] for plane in pooled]
+    assert design.simulate(x, codes=True).reshape(20, 2, 2).tolist() == want
+
+
 def single(op: str, quantized: bool, **attributes: Any) -> Any:
     constants: list[Any] = []
     nodes = [helper.make_node(op, ["x"], ["f"], name="function", **attributes)]
@@ -349,55 +399,6 @@ def test_values_that_lie_on_a_grid_need_no_quantizer(op: str):
     x = values_of(FixedType(True, 8, 4))[:255].reshape(-1, 3)
     want = {"Abs": np.abs, "Sign": np.sign, "Floor": np.floor, "LeakyRelu": lambda v: np.where(v < 0, v / 4, v)}[op](x)
     assert np.array_equal(design.simulate(x), want)
-
-
-def table_op(values: Any, first: int) -> tuple[Tabulated, Edge]:
-    table = np.asarray(values).reshape(1, -1)
-    kind = FixedType.covering(int(table.min()), int(table.max()))
-    edge = Edge.covering((1, 4), first, first + table.shape[1] - 1)
-    return Tabulated(table, first, kind), edge
-
-
-def circuit(values: Any, first: int) -> Any:
-    op, edge = table_op(values, first)
-    found = cheapest_table(op, edge, "t")
-    if found is not None:
-        assert proved_table(found, op.table, edge)
-    return found
-
-
-def test_a_table_that_says_nothing_vanishes():
-    assert circuit(np.arange(-8, 8), -8) is None
-
-
-def test_a_staircase_of_equal_steps_becomes_a_shift():
-    codes = np.arange(-128, 128)
-    assert isinstance(circuit(np.clip((codes + 3) >> 2, -9, 20), -128), Shift)
-    assert isinstance(circuit(np.clip(codes * 4, -200, 200), -128), Shift)
-
-
-def test_few_steps_become_thresholds_and_many_a_table():
-    codes = np.arange(-2048, 2048)
-    assert isinstance(circuit(np.searchsorted([-900, -3, 5, 1200], codes), -2048), Threshold)
-    assert isinstance(circuit((codes * codes) % 251, -2048), Lut)
-
-
-def test_an_odd_function_stores_half_a_table_even_where_one_end_saturates():
-    codes = np.arange(-512, 512)
-    values = np.clip(np.rint(128 * np.tanh(codes / 128)), -128, 127).astype(int)
-    found = circuit(values, -512)
-    assert isinstance(found, Lut)
-    assert found.mirror is not None
-    assert found.words.size < 512
-
-
-def test_a_wrong_circuit_does_not_pass_the_proof():
-    op, edge = table_op((np.arange(64) ** 2) % 17, 0)
-    found = cheapest_table(op, edge, "t")
-    assert isinstance(found, Lut)
-    wrong = op.table.copy()
-    wrong[0, 40] += 1
-    assert not proved_table(found, wrong, edge)
 
 
 def test_exact_values_are_rational_only_where_they_are_known_to_be():

@@ -217,7 +217,10 @@ REFUSED: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
     "flatten at an axis that is not there": (lambda: appended("Flatten", axis=9), "axis 9"),
     "flatten at a word": (lambda: appended("Flatten", axis="one"), "'axis' is one"),
     "TopK of more than there are": (lambda: appended("TopK", "k", const("k", [9], np.int64)), "k = 9"),
-    "gather by an activation": (lambda: small_model([node("Gather", "w h", "y", "bad")]), "the index is not a constant"),
+    "gather by an activation": (
+        lambda: small_model([node("Gather", "w h", "y", "bad")]),
+        "the index is not a constant",
+    ),
     "cycle": (cycle, "cycle through this node"),
     "node that reads itself": (lambda: small_model([node("Add", "h y", "y", "bad")]), "cycle through this node"),
     "tensor defined twice": (duplicate_tensor, "'y', which is already defined"),
@@ -582,6 +585,10 @@ NAMES = (
 )
 
 
+# Inputs called as functions of the C library, or as variables and arrays of the testbench.
+PORTS = ("index", "printf", "exp", "i", "folder", "words", "file_x1", "expected_out_of_i", "out_of_i", "hwq", "std")
+
+
 def named_model(names: tuple[str, ...] = NAMES, graph: str = '*/ "graph"\n`\\') -> onnx.ModelProto:
     """A chain of one MatMul and one Quant for each pair of names; inputs and outputs carry hostile names too."""
     inputs, outputs = ("../../in */\n", "x1"), ('"out"; system("', "{{ out }}\\")
@@ -599,7 +606,9 @@ def named_model(names: tuple[str, ...] = NAMES, graph: str = '*/ "graph"\n`\\') 
             nodes.append(node("Quant", [source, f"s{k}", "z", "wide"], edge, name))
         edges[k % 2] = edge
     nodes += [node("Quant", [edges[k], "s", "z", "wide"], outputs[k]) for k in (0, 1)]
-    return model(nodes, {n: [1, 3] for n in inputs}, outputs, constants, name=graph)
+    nodes += [node("Quant", [n, "s", "z", "bits"], f"of {n}") for n in PORTS]
+    ends = [*outputs, *(f"of {n}" for n in PORTS)]
+    return model(nodes, {n: [1, 3] for n in (*inputs, *PORTS)}, ends, constants, name=graph)
 
 
 def test_hostile_names_compile_and_verify_equal(cli: Cli, contents: Contents, tmp_path: Path) -> None:

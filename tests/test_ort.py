@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,15 @@ def unequal(name: str, reference: str, semantics: str) -> int:
 
 @pytest.mark.parametrize(
     "name",
-    ["qdq_bc_mlp_u8u8_asym", "qdq_digits_mlp_s8s8_pt", "qdq_digits_conv1d_s8s8_asym_pc", "bvqcdq_digits_cnn_w8a8_pc"],
+    [
+        "qdq_bc_mlp_u8u8_asym",
+        "qdq_digits_mlp_s8s8_pt",
+        "qdq_digits_conv1d_s8s8_asym_pc",
+        "bvqcdq_digits_cnn_w8a8_pc",
+        "qdq_digits_cnn_u8s8_pc",
+        "qdq_digits_cnn_s8s8_po2",
+        "qop_digits_cnn_u8s8_pc",
+    ],
 )
 def test_models_equal_onnxruntime_with_its_optimizer_on_in_every_code(name: str) -> None:
     assert unequal(name, "y_ort_opt", "ort") == 0
@@ -58,6 +67,7 @@ def test_the_two_meanings_differ_where_float32_rounds_otherwise() -> None:
     [
         ("qdq_digits_mlp_a16w8_contrib", "more than 8 bits"),
         ("pt2e_digits_cnn_x86", "average pooling"),
+        ("nncf_digits_cnn_mixed", "an Add of other than two quantized tensors"),
         ("units/mul_two_tensors", "no kernel for Quant"),
         ("units/quant_zp_u8", "no kernel for Quant"),
     ],
@@ -125,6 +135,39 @@ def test_a_dequantized_tensor_is_rounded_to_float32_before_it_is_quantized_again
     (have,) = run.run(run.quantized(codes.astype(np.float64))).values()
     want = np.clip(np.rint(((codes - 1).astype(np.float32) * s) / t) + 1, -128, 127)
     assert (have.reshape(-1) == want.reshape(-1)).all()
+
+
+@pytest.mark.parametrize("scales", [(0.0311, 0.0523, 0.0917), (0.017, 0.0523, 0.2113), (0.5, 0.25, 0.5)])
+def test_a_quantized_add_has_the_fused_kernels_code_for_every_pair(scales: tuple[float, float, float]) -> None:
+    """The kernel on x86-64 with FMA, one operation at a time, in an arithmetic of its own."""
+    sa, sb, sc = (np.float32(s) for s in scales)
+    zeros = (131, 7, 90)
+    constants = [
+        item
+        for name, scale, zero in zip("abc", (sa, sb, sc), zeros, strict=True)
+        for item in (tensor("s" + name, FLOAT, scale), tensor("z" + name, T.UINT8, zero))
+    ]
+    proto = model(
+        [node("QLinearAdd", "a sa za b sb zb sc zc", "y", "com.microsoft")],
+        {"a": (T.UINT8, (1, 256)), "b": (T.UINT8, (1, 256))},
+        {"y": T.UINT8},
+        constants,
+        17,
+    )
+    a, b = np.tile(np.arange(256), (256, 1)), np.tile(np.arange(256)[:, None], (1, 256))
+    run = Simulator(compiled(proto))
+    (have,) = run.run(run.quantized({"a": a, "b": b})).values()
+    ra, rb = sa / sc, sb / sc
+    fixed = np.float32(zeros[2]) - (ra * np.float32(zeros[0]) + rb * np.float32(zeros[1]))
+
+    def fma(u: Any, v: Any, w: Any) -> Any:
+        exact = [Fraction(float(p)) * Fraction(float(v)) + Fraction(float(q)) for p, q in zip(u, w, strict=True)]
+        return np.asarray([np.float32(float(e)) for e in exact], dtype=np.float32)
+
+    inner = fma(b.reshape(-1), rb, np.full(b.size, fixed))
+    want = np.clip(np.rint(fma(a.reshape(-1), ra, inner)), 0, 255)
+    assert len(set(want.tolist())) > 50
+    assert (have.reshape(-1) == want).all()
 
 
 def test_onnxruntime_itself_agrees_when_it_is_installed() -> None:

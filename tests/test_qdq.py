@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from onnx import TensorProto as T
 from onnx import helper
 from rational_onnx import RANGES, agree, model, simulated, tensor
@@ -132,6 +134,49 @@ def dense_model(quantizer: str = "per_tensor", clip: bool = False, bias: str = "
         tensor("chi", T.INT8, 7),
     ]
     return model(nodes, {"x": (FLOAT, (1, 5))}, {"y": FLOAT}, constants)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 1 << 30))
+def test_dense_layers_of_random_scales_and_zero_points_are_exact(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    kinds = [T.UINT8, T.INT8, T.INT4, T.UINT4, T.INT16]
+    kx, kw, ky = (int(rng.choice(kinds)) for _ in range(3))
+
+    def within(kind: int, size: Any = None) -> Any:
+        return rng.integers(RANGES[kind][0], RANGES[kind][1] + 1, size)
+
+    sx = float(np.float32(rng.uniform(1e-3, 0.1)))
+    sw = (rng.integers(1 << 23, 1 << 24, 3) * 2.0 ** -rng.integers(24, 34, 3)).astype(np.float32)
+    sw[int(rng.integers(0, 3))] = rng.choice([7.9e-13, 0.5, 0.01])
+    reach = sx * float(sw.max()) * 5 * max(map(abs, RANGES[kx])) * max(map(abs, RANGES[kw]))
+    sy = np.float32(reach / float(rng.uniform(1, 4)) / (RANGES[ky][1] - RANGES[ky][0]))
+    proto = model(
+        [
+            node("QuantizeLinear", "x sx zx", "xq"),
+            node("DequantizeLinear", "xq sx zx", "xd"),
+            node("DequantizeLinear", "w sw zw", "wd", axis=1),
+            node("MatMul", "xd wd", "m"),
+            node("Add", "m b", "h"),
+            node("Relu", "h", "r") if rng.integers(0, 2) else node("Mul", "h minus", "r"),
+            node("QuantizeLinear", "r sy zy", "q"),
+            node("DequantizeLinear", "q sy zy", "y"),
+        ],
+        {"x": (FLOAT, (1, 5))},
+        {"y": FLOAT},
+        [
+            tensor("sx", FLOAT, np.float32(sx)),
+            tensor("zx", kx, within(kx)),
+            tensor("w", kw, within(kw, (5, 3))),
+            tensor("sw", FLOAT, sw),
+            tensor("zw", kw, within(kw, 3)),
+            tensor("b", FLOAT, (rng.standard_normal(3) * reach / 9).astype(np.float32)),
+            tensor("minus", FLOAT, np.asarray([-1.5, 0.0, 2.0], dtype=np.float32)),
+            tensor("sy", FLOAT, sy),
+            tensor("zy", ky, within(ky)),
+        ],
+    )
+    assert agree(proto, {"x": samples(seed % 1000, (12, 5), 60 * sx)})
 
 
 @pytest.mark.parametrize("clip", [False, True])

@@ -87,6 +87,7 @@ LAYERS = (
     ("hwq.fixed", "hwq.exact"),
     ("hwq.ir", "hwq.steps", "hwq.constants", "hwq.ops", "hwq.quantizers", "hwq.targets", "hwq.real", "hwq.names"),
     ("hwq.frontends", "hwq.passes", "hwq.codegen", "hwq.simulate", "hwq.vectors", "hwq.toolchain", "hwq.config"),
+    ("hwq.build", "hwq.emulate"),
     ("hwq.verify", "hwq.doctor"),
     ("hwq.design",),
     ("hwq.cli", "hwq.cli_quantizer", "hwq.__main__"),

@@ -1,6 +1,6 @@
-"""Attributes of ONNX' window ops: hwq equals onnxruntime's float32 kernels on integers, where those are exact or nearly.
+"""Attributes of ONNX' window ops: hwq equals onnxruntime's float32 kernels on integers, where those are exact.
 
-Inputs are multiples of 1/4 with a zero point; sums stay far below 2^24, so that a difference of one code is a difference.
+Inputs are multiples of 1/4 with a zero point; sums stay far below 2^24, so that one code too many shows.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Naive references of convolutions, pools and gathers: one product, one element at a time, from the ops' definitions."""
+"""Naive references of convolutions, pools and gathers: one element at a time, from the ops' definitions."""
 
 from __future__ import annotations
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from hwq.codegen.environment import environment
 from hwq.codegen.render import array_names, port_names
 from hwq.ir import Edge, Graph
-from hwq.vectors import words_per_code
+from hwq.vectors import WORD, words_per_code
 
 SPARE_STACK = 1 << 20
+DOUBLE = 53  # bits of a double's significand
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,11 @@ class BatchPort:
     words: int
 
 
-def batch_entry(graph: Graph, top: str) -> str:
-    """The translation unit that exports `hwq_batch`; its ports stand in the graph's order."""
+def batch_entry(graph: Graph, top: str, host: bool) -> str:
+    """The translation unit that exports `hwq_batch`; its ports stand in the graph's order.
+
+    `host`: it takes and gives real numbers too, by the project's host header.
+    """
     names = array_names(graph, top)
     in_names, out_names = port_names(graph, top)
 
@@ -36,10 +40,19 @@ def batch_entry(graph: Graph, top: str) -> str:
         .get_template("batch.cpp.j2")
         .render(
             top=top,
+            host=host,
             inputs=[port(in_names[p.name], p.edge) for p in graph.inputs],
             outputs=[port(out_names[p.name], p.edge) for p in graph.outputs],
             stack=SPARE_STACK + sum(_bytes(e) for e in graph.edges.values()),
         )
+    )
+
+
+def host_converts(graph: Graph) -> bool:
+    """Whether the host header converts every port exactly as Python does: codes within doubles and machine integers."""
+    edges = graph.edges
+    return all(edges[p.edge].type.width <= DOUBLE for p in graph.inputs) and all(
+        edges[p.edge].type.width < WORD for p in graph.outputs
     )
 
 

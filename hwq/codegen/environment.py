@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from math import prod
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -40,6 +41,7 @@ def environment() -> Environment:
     )
     env.filters["comment"] = comment
     env.filters["wrapped"] = wrapped
+    env.filters["product"] = prod
     env.filters["deeper"] = _deeper
     env.filters["zip"] = lambda left, right: list(zip(left, right, strict=True))
     return env

@@ -111,7 +111,7 @@ class Call:
         value = self.attributes.get(name, default)
         value = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
         for kind, accepted in ((str, str), (int, int), (float, (int, float))):
-            if isinstance(default, kind) and not isinstance(value, accepted):  # type: ignore[arg-type]
+            if isinstance(default, kind) and not isinstance(value, accepted):
                 raise self.broken(f"attribute '{name}' is {printable(value)}")
         if isinstance(default, float) and not np.isfinite(value):
             raise self.fail(f"attribute '{name}' is {value}", "re-export the model")

@@ -10,7 +10,7 @@ import numpy as np
 from hwq import real
 from hwq.constants import Coded
 from hwq.exact import scalar
-from hwq.frontends.call import Call, Rule, Signal, Value
+from hwq.frontends.call import Array, Call, Rule, Signal, Value
 from hwq.frontends.standard import affine, weights_of
 from hwq.frontends.windows import integers, kernel_of, spatial
 from hwq.ir import Shape
@@ -74,7 +74,7 @@ def conv_transpose(call: Call) -> list[Value]:
     return [biased(call, _emit(call, stuffed, turned, Window(kernel, ones, dilations, none, none), groups), 2)]
 
 
-def _turned(weights: np.ndarray, groups: int) -> np.ndarray:  # type: ignore[type-arg]
+def _turned(weights: Array, groups: int) -> Array:
     """(C, M / groups, ...) as (M, C / groups, ...), the kernel turned about its centre."""
     c, m = weights.shape[:2]
     split = weights.reshape(groups, c // groups, m, *weights.shape[2:])

@@ -51,7 +51,11 @@ def _extremum(call: Call, largest: bool) -> list[Value]:
         result = joined(call, real.Extremum(largest), result, other)
     for i in constants:
         bound = call.exact(i, f"input {i}")
-        if np.broadcast_shapes(result.shape, bound.shape) != result.shape:
+        try:
+            fits = np.broadcast_shapes(result.shape, bound.shape) == result.shape
+        except ValueError:
+            raise call.broken(f"shapes {list(result.shape)} and {list(bound.shape)} do not broadcast") from None
+        if not fits:
             raise call.fail("an activation broadcast by a constant", "expand the activation before")
         clip = real.Clip(bound, None) if largest else real.Clip(None, bound)
         (result,) = call.emit(clip, [result], result.shape)

@@ -26,6 +26,7 @@ from hwq.frontends import (
     qoperator,
     resize,
     shapes,
+    softmax,
     spatial,
     standard,
 )
@@ -46,6 +47,7 @@ STANDARD: Mapping[str, Rule] = MappingProxyType(
         **spatial.RULES,
         **resize.RULES,
         **functions.RULES,
+        **softmax.RULES,
         **qdq.RULES,
         **qoperator.RULES,
     }
@@ -75,7 +77,6 @@ REFUSED: Mapping[str, tuple[str, str]] = MappingProxyType(
         "If": ("control flow", "export a straight graph"),
         "Loop": ("control flow", "export a straight graph"),
         "Scan": ("control flow", "export a straight graph"),
-        "Softmax": ("Softmax", "end the model before it: its argmax is that of its input"),
     }
 )
 

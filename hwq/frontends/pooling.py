@@ -50,7 +50,7 @@ def max_pool(call: Call) -> list[Value]:
 
 
 def average_pool(call: Call) -> list[Value]:
-    """AveragePool: the sum of a window's data over how many they are, padding counted where count_include_pad says so."""
+    """AveragePool: the sum of a window's data over how many they are; count_include_pad counts the padding too."""
     x = call.signal(0)
     found = _spatial(call, x)
     margins = found.margins if call.attribute("count_include_pad", 0) else None

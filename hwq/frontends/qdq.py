@@ -106,7 +106,8 @@ def quantizer(scale: Rationals, zero: Codes, lo: int, hi: int) -> real.Quantize:
 
 def dequantized(call: Call, x: Value, scale: Rationals, zero: Codes) -> Value:
     """(x - zero) * scale."""
-    offset = squeeze_uniform(np.asarray(-rationals(zero) * scale, dtype=object))
+    if isinstance(x, Signal | Coded):
+        offset = squeeze_uniform(np.asarray(-rationals(zero) * scale, dtype=object))
     if isinstance(x, Signal):
         return affine(call, x, scale, offset)
     if isinstance(x, Coded):
@@ -114,7 +115,7 @@ def dequantized(call: Call, x: Value, scale: Rationals, zero: Codes) -> Value:
     whole = np.rint(x).astype(np.int64)
     if not np.array_equal(whole, x):
         raise call.broken("it dequantizes a tensor that holds no integers")
-    return Coded(np.atleast_1d(whole), scale, offset)
+    return Coded(np.asarray(np.atleast_1d(whole) - zero), scale, scalar(0))
 
 
 def quantize_linear(call: Call) -> list[Value]:

@@ -234,7 +234,8 @@ def _quantized_sigmoid(call: Call, q: QuantizedSigmoid, x: Signal) -> Signal:
 
 
 def _quantized_tanh(call: Call, q: QuantizedTanh, x: Signal) -> Signal:
-    inner = _affine(call, x, q.affine[0] if q.curve != "tanh" else ONE)
+    """The internal real sigmoid makes tanh(x / 2)."""
+    inner = _affine(call, x, {"tanh": ONE, "real": HALF}.get(q.curve, q.affine[0]))
     t = _clip(call, inner, -ONE, ONE) if q.curve in SLOPES else _unary(call, inner, "Tanh")
     return _rounded(call, t, pow2(q.bits - 1), ZERO, q.code_range(), q.type.lsb)
 

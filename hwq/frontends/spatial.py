@@ -37,7 +37,7 @@ def _whole(call: Call, index: int, what: str) -> list[int]:
 
 
 def slice_(call: Call) -> list[Value]:
-    """Slice: starts, ends, axes and steps are attributes before opset 10, inputs since; ends beyond the data are cut."""
+    """Slice: starts, ends, axes, steps are attributes before opset 10, inputs since; ends beyond the data are cut."""
     x = call.value(0)
     extents = shape_of(x)
     if call.given(1):
@@ -131,7 +131,7 @@ def _pad_positions(call: Call, mode: str, at: Array, n: int) -> Array:
         return at
     period = 2 * (n - 1)
     folded = at % period
-    return np.minimum(folded, period - folded)
+    return np.asarray(np.minimum(folded, period - folded))
 
 
 def gather(call: Call) -> list[Value]:

@@ -138,12 +138,13 @@ def _channel(parameter: Rationals, x: Signal, axis: int = 1) -> Rationals:
 
 
 def batch_normalization(call: Call) -> list[Value]:
+    """BatchNormalization: the channel is axis 1."""
     x = call.signal(0)
     return [normalized(call, x, 1 if len(x.shape) > 1 else 0)]
 
 
 def normalized(call: Call, x: Signal, axis: int) -> Signal:
-    """gamma (x - mean) / sqrt(var + epsilon) + beta along an axis, the root taken to 160 bits (exact where rational)."""
+    """gamma (x - mean) / sqrt(var + epsilon) + beta along an axis, the root to 160 bits (exact where rational)."""
     gamma, beta, mean, var = (call.exact(i, "a BatchNormalization parameter").reshape(-1) for i in range(1, 5))
     if call.attribute("training_mode", 0):
         raise call.fail("BatchNormalization in training mode", "export the model in evaluation mode")

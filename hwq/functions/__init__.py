@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hwq.functions.curve import Applied, Code, Curve, Joined, Scaled, Step, codes_of, rational_values
+from hwq.functions.curve import Applied, Code, Curve, Joined, Scaled
+from hwq.functions.evaluate import Step, codes_of, rational_values
 from hwq.functions.function import Function
 from hwq.functions.steps import CountStep, CurveSteps, RoundStep
 from hwq.functions.table import FUNCTIONS

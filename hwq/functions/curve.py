@@ -10,8 +10,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import partial
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,41 +17,15 @@ import numpy.typing as npt
 from hwq.errors import UnsupportedError
 from hwq.exact import Rationals, to_float
 from hwq.functions.arithmetic import FLOAT64, Irrational, Precise, Undefined
+from hwq.functions.balls import Ball, Number, ball, extremum, plus, times
 from hwq.functions.table import FUNCTIONS
 
 Doubles = npt.NDArray[np.float64]
 Map = Callable[[Rationals], Rationals]
-Number = Any
-"""A `Fraction`, or a `Ball` of some precision."""
 
 SIDES = ("above", "below")
 RELATIVE = 2.0**-46  # bound on a float64 formula's relative error: a hundred units in the last place
 ABSOLUTE = 1e-290  # what underflow may hide
-FIRST_BITS, MOST_BITS = 96, 1 << 13
-HAIR = Fraction(1, 1 << 2048)  # nearer to a bound of few digits than any step of few digits that is not the bound
-
-
-@dataclass(frozen=True)
-class Ball:
-    """A real number within `radius` of `middle`, both of one `Precise` arithmetic.
-
-    `above` and `below`, where known, are fractions it is strictly above and below: a sigmoid stays below 1, however
-    many digits say 1.
-    """
-
-    middle: Any
-    radius: Any
-    above: Fraction | None = None
-    below: Fraction | None = None
-
-    def ends(self, m: Precise) -> tuple[Fraction, Fraction]:
-        """Fractions between which no step lies that the number does not pass."""
-        low, high = m.fraction(self.middle - self.radius), m.fraction(self.middle + self.radius)
-        if self.above is not None and low <= self.above:
-            low = self.above + HAIR
-        if self.below is not None and high >= self.below:
-            high = self.below - HAIR
-        return min(low, high), max(low, high)
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,13 +107,13 @@ class Scaled(Curve):
     def number(self, code: int, channel: int, m: Precise | None) -> Number:
         x = self.of.number(code, channel, m)
         a, b = _at(self.a, channel), _at(self.b, channel)
-        value = _plus(_times(x, a, m), b, m)
+        value = plus(times(x, a, m), b, m)
         if isinstance(x, Ball) and isinstance(value, Ball):
             ends = (x.above, x.below) if a > 0 else (x.below, x.above)
             value = replace(value, **{k: None if v is None else v * a + b for k, v in zip(SIDES, ends, strict=True)})
         for bound, largest in ((self.lo, True), (self.hi, False)):
             if bound is not None:
-                value = _extremum(value, _at(bound, channel), largest, m)
+                value = extremum(value, _at(bound, channel), largest, m)
         return value
 
     def trends(self, channels: int) -> list[int]:
@@ -190,7 +162,7 @@ class Applied(Curve):
                 ) from None
         assert m is not None
         code_x = x if isinstance(x, Fraction) else None
-        x = _ball(x, m)
+        x = ball(x, m)
         constants = [m.const(v) for v in arguments]
         try:
             value, below, above = (
@@ -237,10 +209,10 @@ class Joined(Curve):
             return Fraction(0)
         right = self.right.number(code, channel, m)
         if self.how == "add":
-            return _plus(left, right, m)
+            return plus(left, right, m)
         if self.how == "mul":
-            return _times(left, right, m)
-        return _extremum(left, right, self.how == "max", m)
+            return times(left, right, m)
+        return extremum(left, right, self.how == "max", m)
 
     def trends(self, channels: int) -> list[int]:
         if self.how == "mul":
@@ -261,147 +233,3 @@ def _at(values: Rationals, channel: int) -> Fraction:
 def _spread(value: Doubles, below: Doubles, above: Doubles, error: Doubles) -> Doubles:
     stray = 2 * np.maximum(np.abs(below - value), np.abs(above - value)) + error * 2.0**-8
     return np.where(error == 0, 0.0, stray)
-
-
-def _ball(x: Number, m: Precise) -> Ball:
-    if isinstance(x, Ball):
-        return x
-    middle = m.const(x)
-    return Ball(middle, m.context.ldexp(abs(middle), -m.bits))
-
-
-def _times(x: Number, y: Number, m: Precise | None) -> Number:
-    if isinstance(x, Fraction) and isinstance(y, Fraction):
-        return x * y
-    if (isinstance(x, Fraction) and x == 0) or (isinstance(y, Fraction) and y == 0):
-        return Fraction(0)
-    assert m is not None
-    p, q = _ball(x, m), _ball(y, m)
-    middle = p.middle * q.middle
-    radius = abs(p.middle) * q.radius + abs(q.middle) * p.radius + p.radius * q.radius
-    return Ball(middle, radius + m.context.ldexp(abs(middle), -m.bits))
-
-
-def _plus(x: Number, y: Number, m: Precise | None) -> Number:
-    if isinstance(x, Fraction) and isinstance(y, Fraction):
-        return x + y
-    assert m is not None
-    p, q = _ball(x, m), _ball(y, m)
-    middle = p.middle + q.middle
-    return Ball(middle, p.radius + q.radius + m.context.ldexp(abs(middle), -m.bits))
-
-
-def _extremum(x: Number, y: Number, largest: bool, m: Precise | None) -> Number:
-    pick = max if largest else min
-    if isinstance(x, Fraction) and isinstance(y, Fraction):
-        return pick(x, y)
-    assert m is not None
-    p, q = _ball(x, m), _ball(y, m)
-    if abs(p.middle - q.middle) > p.radius + q.radius:  # a fraction that wins stays a fraction
-        return x if (p.middle > q.middle) == largest else y
-    return Ball(pick(p.middle, q.middle), max(p.radius, q.radius))
-
-
-class Step(ABC):
-    """The monotone map from real values to codes that ends a curve."""
-
-    @abstractmethod
-    def floats(self, values: Doubles) -> npt.NDArray[np.int64]:
-        """Codes of values (C, n)."""
-
-    @abstractmethod
-    def exact(self, value: Fraction, channel: int) -> int:
-        """The code of one value."""
-
-
-def codes_of(curve: Curve, step: Step, codes: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    """The exact output code of every input code in `codes` (C, n)."""
-    values, errors = curve.floats(codes.astype(np.float64))
-    values, errors = np.broadcast_to(values, codes.shape), np.broadcast_to(errors, codes.shape)
-    known = np.isfinite(errors)
-    with np.errstate(invalid="ignore"):
-        least = step.floats(np.where(known, values - errors, 0.0))
-        most = step.floats(np.where(known, values + errors, 0.0))
-    result = np.array(least, dtype=np.int64)
-    digits: dict[int, Precise] = {}
-    trends = curve.trends(codes.shape[0])
-    for channel, row in enumerate(~known | (least != most)):
-        places = np.nonzero(row)[0]
-        if places.size:
-            ordered = trends[channel] != 0 and bool(np.all(codes[channel, 1:] >= codes[channel, :-1]))
-            decide = partial(decided, curve, step, digits, channel)
-            _settle(result[channel], codes[channel], places, ordered, decide)
-    return result
-
-
-def _settle(
-    result: npt.NDArray[np.int64],
-    codes: npt.NDArray[Any],
-    places: npt.NDArray[np.intp],
-    ordered: bool,
-    decide: Callable[[int], int],
-) -> None:
-    """Decide the codes at `places`; between two of a monotone curve that agree, all do."""
-    spans = [(0, len(places) - 1)]
-    while spans:
-        first, last = spans.pop()
-        ends = [decide(int(codes[places[k]])) for k in sorted({first, last})]
-        result[places[first]], result[places[last]] = ends[0], ends[-1]
-        if last - first < 2:
-            continue
-        if ordered and ends[0] == ends[-1]:
-            result[places[first : last + 1]] = ends[0]
-        else:
-            middle = (first + last) // 2
-            spans += [(a, b) for a, b in ((first + 1, middle), (middle + 1, last - 1)) if a <= b]
-
-
-def decided(curve: Curve, step: Step, digits: dict[int, Precise], channel: int, code: int) -> int:
-    """The exact output code of one input code: by fractions, else by digits until both ends of the ball agree.
-
-    `digits` keeps the arithmetics made, by their bits.
-    """
-    try:
-        return step.exact(curve.number(code, channel, None), channel)
-    except Irrational:
-        pass
-    bits = FIRST_BITS
-    while bits <= MOST_BITS:
-        m = digits[bits] if bits in digits else digits.setdefault(bits, Precise(bits))
-        value = curve.number(code, channel, m)
-        if isinstance(value, Fraction):
-            return step.exact(value, channel)
-        if m.context.isfinite(value.middle) and m.context.isfinite(value.radius):
-            first, last = (step.exact(v, channel) for v in value.ends(m))
-            if first == last:
-                return first
-        bits *= 2
-    raise UnsupportedError(
-        f"the value at code {code} lies within 2^-{MOST_BITS} of a step and is not seen to be rational",
-        remedy="write the chain of functions as one, or put a quantizer inside it",
-    )
-
-
-def rational_values(curve: Curve, codes: range, channels: int) -> Rationals | None:
-    """All values (channels, codes) as fractions, or None where one is not seen to be rational."""
-    out = np.empty((channels, len(codes)), dtype=object)
-    try:
-        for channel in range(channels):
-            for place, code in enumerate(codes):
-                out[channel, place] = curve.number(code, channel, None)
-    except Irrational:
-        return None
-    return out
-
-
-__all__ = [
-    "Applied",
-    "Code",
-    "Curve",
-    "Joined",
-    "Scaled",
-    "Step",
-    "codes_of",
-    "decided",
-    "rational_values",
-]

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from hwq.errors import InternalError, UnsupportedError
 from hwq.exact import Rationals, to_float
 from hwq.fixed import INT64_SAFE, Codes, Rounding, code_dtype, round_ratio
-from hwq.functions.curve import Curve, Doubles, Step, codes_of
+from hwq.functions.curve import Curve, Doubles
+from hwq.functions.evaluate import Step, codes_of
 from hwq.steps import StepFunction
 
 FAR = float(1 << 60)  # no code is as large

@@ -17,6 +17,7 @@ from hwq.ops.pool import Pool
 from hwq.ops.scale import Scale
 from hwq.ops.select import TopK
 from hwq.ops.shift import Shift
+from hwq.ops.softmax import Softmax
 from hwq.ops.threshold import Threshold
 
 OPS: tuple[type[Op], ...] = (
@@ -31,17 +32,16 @@ OPS: tuple[type[Op], ...] = (
     Reshape,
     Transpose,
     TopK,
+    Softmax,
     Add,
     Mul,
     Extremum,
     Concat,
     MultiplyShift,
 )
-PENDING_OPS: tuple[type[Op], ...] = ()  # no kernel template yet
 
 __all__ = [
     "OPS",
-    "PENDING_OPS",
     "Add",
     "Channels",
     "Concat",
@@ -60,6 +60,7 @@ __all__ = [
     "Sample",
     "Scale",
     "Shift",
+    "Softmax",
     "Threshold",
     "TopK",
     "Transpose",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, ClassVar
 
@@ -69,6 +69,21 @@ class Channels:
         """How many channels `lanes` consecutive elements (0: all of them) touch at most."""
         return self.count if lanes == 0 else min(self.count, (lanes - 1) // self.inner + 1 + (self.inner > 1))
 
+    def permuted(self, shape: Shape, perm: tuple[int, ...]) -> Channels | None:
+        """The map for the tensor of which this one's, of `shape`, is the transpose by `perm`; None: there is none."""
+        if self.count == 1:
+            return self
+        last = next((j for j in range(len(shape), -1, -1) if prod(shape[j:]) >= self.inner), 0)
+        first = next((i for i in range(last, -1, -1) if prod(shape[i:last]) >= self.count), 0)
+        if prod(shape[last:]) != self.inner or prod(shape[first:last]) != self.count:
+            return None
+        axes = [perm[i] for i in range(first, last) if shape[i] > 1]
+        source = {p: shape[i] for i, p in enumerate(perm)}
+        between = [source[a] for a in range(axes[0], axes[-1] + 1) if a not in axes]
+        if axes != sorted(axes) or any(n > 1 for n in between):
+            return None
+        return Channels(self.count, prod(source[a] for a in range(axes[-1] + 1, len(shape))))
+
     def view(self, codes: Codes) -> Codes:
         """(batch, ...) codes as (batch, outer, count, inner)."""
         return codes.reshape(codes.shape[0], -1, self.count, self.inner)
@@ -104,6 +119,11 @@ def as_codes(values: Any, lo: int, hi: int) -> Codes:
     return np.asarray(values).astype(code_dtype(lo, hi))
 
 
+def inverse(perm: tuple[int, ...]) -> tuple[int, ...]:
+    """The permutation that undoes `perm`."""
+    return tuple(sorted(range(len(perm)), key=perm.__getitem__))
+
+
 def wide_constant(role: str, value: int) -> tuple[Rom, ...]:
     """A ROM for a code that no C++ literal holds; none for others."""
     if -(1 << 63) < value < 1 << 63:
@@ -128,6 +148,19 @@ class Op(ABC):
     @abstractmethod
     def samples(cls) -> Iterator[Sample]:
         """Instances that cover the op's cases, for the shared tests."""
+
+    def permuted(self, inputs: tuple[Edge, ...], perm: tuple[int, ...]) -> Op | None:
+        """The op that makes y0 of the x0 of which `inputs` are the transposes by `perm`, y being that transpose of y0.
+
+        None where there is none. Here: ops on single elements, which have parameters by `Channels`.
+        """
+        channels: Any = getattr(self, "channels", None)
+        shapes = {e.shape for e in inputs}
+        if not isinstance(channels, Channels) or len(shapes) > 1:
+            return None
+        moved = channels.permuted(shapes.pop(), perm)
+        this: Any = self
+        return None if moved is None else replace(this, channels=moved)
 
     def roms(self) -> tuple[Rom, ...]:
         return ()

@@ -39,9 +39,7 @@ class Direct:
         where = np.clip(thresholds - lowest, 0, span).astype(np.int64)
         np.add.at(steps, (np.arange(count)[:, None], where), 1)
         codes = base[:, None] + sign[:, None] * steps[:, :span].cumsum(axis=1)
-        narrow = np.int8 if codes.min() >= -128 and codes.max() <= 127 else np.int16
-        if not -32768 <= codes.min() <= codes.max() <= 32767:
-            narrow = np.int64
+        narrow = np.min_scalar_type(min(int(codes.min()), -1 - int(codes.max())))
         first = (np.arange(count) * span - lowest).reshape(1, 1, -1, 1)
         return Direct(codes.astype(narrow).reshape(-1), first)
 
@@ -67,7 +65,7 @@ class Buckets:
     @staticmethod
     def of(thresholds: Codes, highest: int) -> Buckets | None:
         """The tables for rows of ascending thresholds; those above `highest` are never reached. None: too large."""
-        count, levels = thresholds.shape
+        count = thresholds.shape[0]
         reachable = thresholds <= highest
         first = thresholds[:, :1]
         position = np.where(reachable, thresholds - first + 1, 0)

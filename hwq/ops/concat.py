@@ -46,6 +46,9 @@ class Concat(Op):
 
         return kernel
 
+    def permuted(self, inputs: tuple[Edge, ...], perm: tuple[int, ...]) -> Op:
+        return Concat(perm[self.axis])
+
     def lanes_in_out(self, inputs: tuple[Edge, ...]) -> tuple[int, int]:
         return 1, 1
 

@@ -1,10 +1,9 @@
-"""conv: y = sum over channels and kernel positions of x w, plus bias, in integers wide enough for every reachable sum."""
+"""conv: y = sum over channels and kernel positions of x w, plus bias, wide enough for every reachable sum."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
 from math import prod
 
 import numpy as np
@@ -12,10 +11,9 @@ import numpy as np
 from hwq.fixed import Codes, FixedType
 from hwq.ir import Edge, Shape
 from hwq.ops.base import Kernel, Op, Rom, Sample, as_codes, wide_constant
+from hwq.ops.columns import Columns
 from hwq.ops.dense import FLOAT32_EXACT, FLOAT64_EXACT
 from hwq.window import Window, WindowAxis
-
-IM2COL_ELEMENTS = 1 << 25  # of the matrix of windows, in one piece
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,49 +121,18 @@ class Conv(Op):
         return (Edge.covering(shape, lo, hi, x.type.frac + self.frac),)
 
     def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
-        """Windows side by side in a matrix, samples along its last axis: copies and BLAS run over long rows."""
         (x,) = inputs
         (y,) = self.infer(inputs)
         magnitude = self._magnitude(x)
         dtype = np.float32 if magnitude < FLOAT32_EXACT else np.float64 if magnitude < FLOAT64_EXACT else object
-        outputs = self.outputs(x)
-        n_in, n_out = self.channels
-        matrix = self.weights.reshape(self.groups, n_out, -1).astype(dtype)
-        bias = None if self.bias is None else self.bias.reshape(-1, 1).astype(dtype)
-        piece = max(1, IM2COL_ELEMENTS // (self.groups * n_in * self.window.taps * prod(outputs)))
-        if self.groups > 1 and n_out == 1:
-            taps_of = self.weights.reshape(self.n_out, n_in, *self.window.kernel).astype(dtype)
-
-        def depthwise(padded: Codes) -> Codes:
-            """One output channel a group: products and sums of whole channels."""
-            acc = np.zeros((self.n_out, *outputs, padded.shape[-1]), dtype=dtype)
-            grouped = padded.reshape(self.groups, n_in, *padded.shape[1:])
-            for k in product(*map(range, self.window.kernel)):
-                part = _slices(self.window, grouped, outputs, k)
-                for c in range(n_in):
-                    acc += part[:, c] * taps_of[(slice(None), c, *k)].reshape(-1, *(1,) * (len(outputs) + 1))
-            return acc
-
-        def product_of_matrices(padded: Codes) -> Codes:
-            batch = padded.shape[-1]
-            grouped = padded.reshape(self.groups, n_in, *padded.shape[1:])
-            if self.window.taps == 1:
-                columns = _slices(self.window, grouped, outputs, (0,) * len(outputs))
-            else:
-                columns = np.empty((self.groups, n_in, *self.window.kernel, *outputs, batch), dtype=dtype)
-                for k in product(*map(range, self.window.kernel)):
-                    columns[(slice(None), slice(None), *k)] = _slices(self.window, grouped, outputs, k)
-            flat = columns.reshape(self.groups, n_in * self.window.taps, -1)
-            return np.asarray(np.matmul(matrix, flat).reshape(self.n_out, *outputs, batch))
-
-        multiply = depthwise if self.groups > 1 and n_out == 1 else product_of_matrices
+        columns, outputs = Columns(self.weights.astype(dtype), self.window, self.groups, self.pad), self.outputs(x)
+        bias = None if self.bias is None else self.bias.astype(dtype).reshape(-1, *(1,) * (len(outputs) + 1))
+        piece = columns.pieces(outputs)
 
         def convolve(codes: Codes) -> Codes:
-            images = codes.reshape(-1, *x.shape[1:])
-            padded = _padded(np.moveaxis(images, 0, -1), self.window, self.pad, dtype)
-            acc = multiply(padded)
+            acc = columns(np.moveaxis(codes.reshape(-1, *x.shape[1:]), 0, -1), outputs)
             if bias is not None:
-                acc += bias.reshape(-1, *(1,) * (acc.ndim - 1))
+                acc += bias
             return np.moveaxis(as_codes(acc, y.lo, y.hi), -1, 0)
 
         def kernel(codes: Codes) -> tuple[Codes, ...]:
@@ -229,20 +196,3 @@ class Conv(Op):
         wide = rng.integers(-(1 << 30), 1 << 30, (2, 4, 2, 2))
         far = Edge.covering((1, 4, 3, 3), -(1 << 40), 1 << 40)
         yield Sample("past_int64", cls(wide, square(2, 1, 1, 1, 1), pad=5), (far,))
-
-
-def _padded(data: Codes, window: Window, pad: int, dtype: type) -> Codes:
-    """(C, ..., batch) data in the working dtype, with the padding's code around the spatial axes."""
-    if not window.padded:
-        return np.ascontiguousarray(data, dtype=dtype)
-    extents = data.shape[1:-1]
-    full = [n + b + a for n, b, a in zip(extents, window.before, window.after, strict=True)]
-    out = np.full((data.shape[0], *full, data.shape[-1]), pad, dtype=dtype)
-    inner = tuple(slice(b, b + n) for n, b in zip(extents, window.before, strict=True))
-    out[(slice(None), *inner)] = data
-    return out
-
-
-def _slices(window: Window, grouped: Codes, outputs: Shape, k: Shape) -> Codes:
-    """What kernel position k reads of (groups, C, ..., batch) data."""
-    return np.moveaxis(window.slices(np.moveaxis(grouped, -1, 0), outputs, k), 0, -1)

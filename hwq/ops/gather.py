@@ -1,4 +1,4 @@
-"""gather: each axis of y names positions of the same axis of x, or none, where a constant stands: slices, pads, repeats."""
+"""gather: each axis of y names positions of the same axis of x, or none, where a constant stands."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from hwq.fixed import Codes, FixedType, code_dtype
 from hwq.ir import Edge
-from hwq.ops.base import Kernel, Op, Rom, Sample, wide_constant
+from hwq.ops.base import Kernel, Op, Rom, Sample, inverse, wide_constant
 from hwq.selection import Selection
 
 
@@ -70,6 +70,9 @@ class Gather(Op):
             return (self.selection.apply(codes.astype(dtype, copy=False), self.fill),)
 
         return kernel
+
+    def permuted(self, inputs: tuple[Edge, ...], perm: tuple[int, ...]) -> Op:
+        return replace(self, selection=self.selection.permuted(inverse(perm)))
 
     def roms(self) -> tuple[Rom, ...]:
         """Positions of the axes that follow no rule, one per output position; a fill that no C++ literal holds."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from hwq.fixed import Codes, FixedType, code_dtype
 from hwq.ir import Edge
-from hwq.ops.base import Kernel, Op, Rom, Sample, as_codes, wide_constant
+from hwq.ops.base import Kernel, Op, Rom, Sample, as_codes, inverse, wide_constant
 from hwq.window import Reduction, Window, WindowAxis
 
 
@@ -74,6 +74,9 @@ class Pool(Op):
             return (as_codes(acc, y.lo, y.hi),)
 
         return kernel
+
+    def permuted(self, inputs: tuple[Edge, ...], perm: tuple[int, ...]) -> Op:
+        return replace(self, window=self.window.permuted(inverse(perm)))
 
     def roms(self) -> tuple[Rom, ...]:
         return wide_constant("pad", self.pad)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from hwq.errors import InternalError
 from hwq.ir import Graph
-from hwq.ops import OPS, PENDING_OPS
+from hwq.ops import OPS
 from hwq.passes.absorb import absorb
 from hwq.passes.costs import DEFAULT_COSTS, Costs
 from hwq.passes.fold import fold
@@ -14,6 +14,7 @@ from hwq.passes.lowering import lower
 from hwq.passes.merge import merge
 from hwq.passes.narrow import narrow
 from hwq.passes.realise import realise
+from hwq.passes.transposes import sink_transposes
 from hwq.real import RealGraph
 
 
@@ -24,15 +25,27 @@ def compile_graph(
 
     `semantics` is "real" (correctly rounded real functions) or "ort" (onnxruntime's float32 requantization).
     """
-    return legal(fold(reuse_of)(absorb(realise(narrow(lower(merge(graph), semantics)), costs))))
+    return legal(fold(reuse_of)(absorb(realise(narrow(sink_transposes(lower(merge(graph), semantics))), costs))))
 
 
 def legal(graph: Graph) -> Graph:
     """The graph itself, if only hardware ops are in it."""
     for node in graph.nodes:
-        if type(node.op) not in (*OPS, *PENDING_OPS):
+        if type(node.op) not in OPS:
             raise InternalError(f"'{node.op.kind}' is no hardware op", node=node.name)
     return graph
 
 
-__all__ = ["DEFAULT_COSTS", "Costs", "absorb", "compile_graph", "fold", "legal", "lower", "merge", "narrow", "realise"]
+__all__ = [
+    "DEFAULT_COSTS",
+    "Costs",
+    "absorb",
+    "compile_graph",
+    "fold",
+    "legal",
+    "lower",
+    "merge",
+    "narrow",
+    "realise",
+    "sink_transposes",
+]

@@ -1,4 +1,4 @@
-"""absorb: integer offsets after a dense layer or a convolution move into its bias, where a designer would write them."""
+"""absorb: integer offsets after a dense layer or a convolution move into its bias, as a designer writes them."""
 
 from __future__ import annotations
 

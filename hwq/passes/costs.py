@@ -24,7 +24,7 @@ class Costs:
     lut: float = 1.0
     dsp: float = 50.0
     bram: float = 100.0
-    compare_levels: int = 15
+    compare_levels: float = 15
 
     def of(self, op: Op, x: Edge) -> float:
         """The weighted sum of what the circuit needs."""

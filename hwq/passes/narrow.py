@@ -54,7 +54,7 @@ def narrowest(add: Add, requant: Requant, a: Edge, b: Edge) -> tuple[Add, Requan
         return None
     (sums,) = add.infer((a, b))
     grid_a, grid_b = (np.arange(e.lo, e.hi + 1, dtype=np.int64) for e in (a, b))
-    pairs = _Pairs(grid_a, grid_b, _codes(step, left * grid_a[:, None] + right * grid_b[None, :], sums))
+    pairs = Pairs(grid_a, grid_b, _codes(step, left * grid_a[:, None] + right * grid_b[None, :], sums))
     scale = Fraction(step.a[0])
     for drop in range(MAX_DROP):
         size = Fraction(1 << drop) * scale
@@ -79,7 +79,7 @@ def _codes(step: Rounded, sums: Codes, edge: Edge) -> Codes:
     return np.asarray(rows.base[0] + rows.sign[0] * np.searchsorted(rows.bounds[0], sums, side="right"))
 
 
-class _Pairs:
+class Pairs:
     """All pairs of codes, in the order of the code they lead to."""
 
     def __init__(self, a: Codes, b: Codes, codes: Codes) -> None:
@@ -100,7 +100,7 @@ class _Pairs:
         return lowest if lowest <= highest else None
 
 
-def _rewritten(add: Add, requant: Requant, constants: tuple[int, int, int, int], pairs: _Pairs) -> tuple[Add, Requant]:
+def _rewritten(add: Add, requant: Requant, constants: tuple[int, int, int, int], pairs: Pairs) -> tuple[Add, Requant]:
     left, right, offset, drop = constants
     whole = np.asarray([int(pairs.levels[0])], dtype=object), np.asarray([int(pairs.levels[-1])], dtype=object)
     step = Rounded(scalar(Fraction(1, 1 << drop)), scalar(Fraction(offset, 1 << drop)), Rounding.FLOOR, *whole)

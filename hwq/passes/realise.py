@@ -26,6 +26,7 @@ from hwq.steps import Rounded, Rows
 
 MAX_SHIFT = 512
 MAX_TABLE = 1 << 12  # words of a ROM that replaces a requantizer
+MAX_TABLED = 1 << 16  # codes of an input that a ROM may be read by: the simulator tabulates them all
 POINTS_AT_ONCE = 1 << 21  # step points proved together
 TRANSLATES = frozenset({Rounding.FLOOR, Rounding.CEIL, Rounding.HALF_UP, Rounding.HALF_DOWN})
 
@@ -95,7 +96,7 @@ def _candidates(requant: Requant, rows: Rows, x: Edge, costs: Costs) -> Iterator
 def _as_lut(requant: Requant, rows: Rows, x: Edge) -> Lut | None:
     """A ROM over the codes between the first and the last step, where they are few."""
     steps = rows.bounds[rows.bounds <= x.hi]
-    if not steps.size:
+    if not steps.size or x.hi - x.lo > MAX_TABLED:
         return None
     first, last = int(steps.min()) - 1, int(steps.max())
     if (last - first + 1) * rows.bounds.shape[0] > MAX_TABLE:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from hwq.errors import SpecError, printable
@@ -19,7 +20,7 @@ _KEYWORD = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)[ \t]*=(?!=)[ \t]*")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,4})?")
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 _TOKEN = re.compile(r"[ \t]*(\[|\]|[^][ \t]+)")
-_WORDS = {"True": True, "False": False, "None": None}
+_WORDS = MappingProxyType({"True": True, "False": False, "None": None})
 _LONGEST = 1 << 20
 _DEEPEST = 8
 

@@ -1,4 +1,4 @@
-"""Plain C++17: hwq's own integer types, no vendor header, no pragmas; an emulation library and a drop-in for software."""
+"""Plain C++17: hwq's own integer types, no vendor header, no pragmas; an emulator and a drop-in for software."""
 
 from __future__ import annotations
 

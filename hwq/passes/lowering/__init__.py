@@ -19,6 +19,7 @@ from hwq.passes.lowering.linear import lower_matmul
 from hwq.passes.lowering.moves import lower_reshape, lower_topk, lower_transpose
 from hwq.passes.lowering.ort import ORT, REAL, check_reproducible
 from hwq.passes.lowering.quantizers import lower_quantize, lower_stairs
+from hwq.passes.lowering.softmax import lower_softmax
 from hwq.passes.lowering.state import Lowering, LoweringRule
 from hwq.passes.lowering.windows import lower_pool, lower_select
 
@@ -39,6 +40,7 @@ RULES: Mapping[type[real.RealOp], LoweringRule] = MappingProxyType(
         real.Quantize: lower_quantize,
         real.Stairs: lower_stairs,
         real.TopK: lower_topk,
+        real.Softmax: lower_softmax,
         real.Unary: lower_unary,
     }
 )

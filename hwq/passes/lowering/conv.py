@@ -1,4 +1,4 @@
-"""Lowering of convolutions: scales per tensor and per output channel pass through, offsets add a constant per channel."""
+"""Lowering of convolutions: scales per tensor and output channel pass through, offsets add a constant per channel."""
 
 from __future__ import annotations
 

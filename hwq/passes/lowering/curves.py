@@ -7,6 +7,7 @@ curves of the same codes extend it; a quantizer tabulates it; any other op needs
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from math import gcd, lcm
 from types import MappingProxyType
@@ -35,14 +36,17 @@ from hwq.ir import Edge
 from hwq.ops import Channels
 from hwq.ops.requant import Requant
 from hwq.ops.tabulated import Tabulated
+from hwq.passes.lowering import ramps
 from hwq.passes.lowering.grids import finished
 from hwq.passes.lowering.quantizers import channel_rows, integer_bias, one_or_rows, scale_frac
 from hwq.passes.lowering.state import Affine, Coded, Curved, Lowering, LoweringRule, Pending, State, coded
+from hwq.window import Reduction
 
 MAX_TABLE_BITS = 16  # of one channel's table
 MAX_ENTRIES = 1 << 22  # of the tables of all channels
 MAX_CODE = 1 << 29  # addresses are machine integers in C++
 MAX_VALUE_BITS = 30  # widest code that stands for an unquantized value
+SMALL_TABLE = 1 << 8  # up to here a table costs no more than two shifts and a comparison
 MANY_ENTRIES = 1 << 18  # above, a monotone function's step points are sought instead of tabulated
 
 JOINS: Mapping[type[real.RealOp], Callable[[Any], str]] = MappingProxyType(
@@ -51,6 +55,9 @@ JOINS: Mapping[type[real.RealOp], Callable[[Any], str]] = MappingProxyType(
         real.Mul: lambda op: "mul",
         real.Extremum: lambda op: "max" if op.largest else "min",
     }
+)
+TURNED: Mapping[Reduction, Reduction] = MappingProxyType(
+    {Reduction.LARGEST: Reduction.LEAST, Reduction.LEAST: Reduction.LARGEST}
 )
 EXTENDING = (real.Affine, real.Clip, real.Reshape, real.Transpose, real.Unary)
 
@@ -87,6 +94,15 @@ def with_curves(rules: Mapping[type[real.RealOp], LoweringRule]) -> dict[type[re
                 pair = [whole(s if isinstance(s, Curved) else curved(coded(s, node))) for s in states]
                 one = Affine(scalar(1), scalar(0))
                 return [Curved(str(_edge(states[0])), one, Joined(JOINS[kind](op), *pair))]
+            if kind is real.Select and not op.selection.fills:
+                (state,) = states
+                assert isinstance(state, Curved)
+                return [_carried(low, node, op, state, rule, op.selection.follow)]
+            if kind is real.Pool and _keeps_order(states[0], op):
+                (state,) = states
+                assert isinstance(state, Curved)
+                rising = whole(state).trends(1)[0] > 0
+                return [_carried(low, node, op if rising else replace(op, how=TURNED[op.how]), state, rule, None)]
             if kind not in EXTENDING:
                 states = tuple(on_codes(low, node, s) if isinstance(s, Curved) else s for s in states)
             return rule(low, node, op, *states)
@@ -96,12 +112,41 @@ def with_curves(rules: Mapping[type[real.RealOp], LoweringRule]) -> dict[type[re
     return {kind: taught(kind, rule) for kind, rule in rules.items()}
 
 
+def _keeps_order(state: Pending, op: real.Pool) -> bool:
+    """Whether the greatest or least value of a window is that of its greatest or least code."""
+    if not isinstance(state, Curved) or op.how not in TURNED:
+        return False
+    curve = whole(state)
+    return all(v.size == 1 for v in curve.parameters()) and curve.trends(1)[0] != 0
+
+
+def _carried(
+    low: Lowering,
+    node: real.RealNode,
+    op: real.RealOp,
+    x: Curved,
+    rule: LoweringRule,
+    follow: Callable[[Rationals], Any] | None,
+) -> Curved:
+    """The op done to the codes; the curve, whose parameters follow, stays pending."""
+    (codes,) = rule(low, node, op, Coded(x.edge, Affine(scalar(1), scalar(0))))
+    assert isinstance(codes, Coded)
+
+    def moved(values: Rationals) -> Rationals:
+        return values if values.size == 1 or follow is None else np.asarray(follow(values), dtype=object)
+
+    return Curved(codes.edge, Affine(scalar(1), scalar(0)), whole(x).mapped(moved))
+
+
 def _edge(state: Pending) -> str | None:
     return state.edge if isinstance(state, Coded | Curved) else None
 
 
 def _quantized(low: Lowering, node: real.RealNode, op: real.Quantize, x: Pending) -> State:
     assert isinstance(x, Curved)
+    ramp = _ramp(low, node, op, x)
+    if ramp is not None:
+        return ramp
     after = np.asarray(op.after, dtype=object)
     lo, hi = (None if v is None else np.asarray(v - op.after, dtype=object) for v in (op.lo, op.hi))
     curve, (after, *bounds), channels = _per_channel(
@@ -112,6 +157,17 @@ def _quantized(low: Lowering, node: real.RealNode, op: real.Quantize, x: Pending
     limits = (op.lo, op.hi) if op.lo is not None and op.hi is not None else None
     bias = one_or_rows(after)
     return _tabulated(low, node, x.edge, curve, step, channels, bias, limits, Affine(op.scale, op.offset))
+
+
+def _ramp(low: Lowering, node: real.RealNode, op: real.Quantize, x: Curved) -> Coded | None:
+    """A two-slope function by two requantizations: where they are shifts and the table large, or there is no table."""
+    pair, edge = ramps.sides(x), low.edges[x.edge]
+    if pair is None:
+        return None
+    shifts = ramps.shifts(op, pair) and edge.hi - edge.lo > SMALL_TABLE
+    if not shifts and (_listable(edge, 1) or all(whole(x).trends(1))):
+        return None
+    return ramps.quantized(low, node, op, pair)
 
 
 def _counted(low: Lowering, node: real.RealNode, op: real.Stairs, x: Pending) -> State:
@@ -197,6 +253,9 @@ def on_codes(low: Lowering, node: real.RealNode, x: Curved) -> Coded:
     """The curve's values as codes of a grid that holds them all, where there is one."""
     edge, names = low.edges[x.edge], ".".join(dict.fromkeys(function_names(x.curve)))
     curve, _, channels = _per_channel(low, x, whole(x), [])
+    pair = None if _listable(edge, channels.count) else ramps.sides(x)
+    if pair is not None:
+        return ramps.joined(low, node, pair)
     if not _listable(edge, channels.count):
         raise _too_wide(edge, names, channels.count)
     values = rational_values(curve, range(edge.lo, edge.hi + 1), channels.count)

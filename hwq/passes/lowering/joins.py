@@ -13,7 +13,7 @@ from hwq.exact import Rationals, common_step, elementwise, narrowed, scalar, squ
 from hwq.fixed import Codes, code_dtype, log2_exact
 from hwq.ir import Shape
 from hwq.ops import Add, Channels, Concat, Extremum, Mul, spread
-from hwq.ops.joint import joint_shape
+from hwq.ops.joint import LITERAL_BITS, joint_shape
 from hwq.passes.lowering.grids import on_one_grid, settled
 from hwq.passes.lowering.state import Affine, Coded, Lowering, State, coded
 
@@ -26,6 +26,7 @@ def lower_add(low: Lowering, node: real.RealNode, op: real.Add, x: State, y: Sta
     shape = joint_shape(low.edges[x.edge], low.edges[y.edge])
     step, (left, right), channels = _factors([x.of.a, y.of.a], shape)
     (edge,) = low.emit(node, Add(left, right, _frac(step), channels), x.edge, y.edge)
+    low.sums[edge] = (x, y)
     low.accumulators.add(edge)
     return [Coded(edge, Affine(step, squeeze_uniform(np.asarray(x.of.b + y.of.b, dtype=object))))]
 
@@ -46,7 +47,7 @@ def _with_whole_zero(low: Lowering, node: real.RealNode, x: Coded) -> tuple[Code
         return x, 0
     if all(v != 0 for v in x.of.a.reshape(-1)):
         shift = uniform(np.asarray(x.of.b / x.of.a, dtype=object))
-        if shift is not None and shift.denominator == 1:
+        if shift is not None and shift.denominator == 1 and abs(int(shift)).bit_length() <= LITERAL_BITS:
             return Coded(x.edge, Affine(x.of.a, scalar(0))), int(shift)
     return on_one_grid(low, node, x, []), 0
 

@@ -1,8 +1,9 @@
 """onnxruntime's meaning of a model: its integer kernels requantize in float32, and those roundings are taken over.
 
 QLinearConv, QLinearMatMul and QGemm, also where it fuses them from QDQ: `rint(f32(acc) * f32(f32(sx sw) / sy))` and
-the zero point. QuantizeLinear: `rint(f32(x / scale))`, on f32((code - zero) * scale) where x was dequantized. What
-its other kernels do depends on the processor (fused products, order of sums) and is refused by name.
+the zero point. QLinearGlobalAveragePool: the same on a sum of N, by `f32(sx / f32(sy N))`. QuantizeLinear:
+`rint(f32(x / scale))`, on f32((code - zero) * scale) where x was dequantized. QLinearAdd: see `ort_add`. What its other
+kernels do depends on the processor or on the order of sums and is refused by name.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from hwq.exact import Rationals
 from hwq.fixed import Codes
 from hwq.float32 import Float32Steps
 from hwq.ir import Node
-from hwq.ops import Conv, Dense, Reshape, Transpose
+from hwq.ops import Conv, Dense, Pool, Reshape, Transpose
 from hwq.passes.lowering.state import Lowering, Raw, State
 from hwq.window import Reduction
 
@@ -29,7 +30,6 @@ REMEDY = "use --semantics real: the correctly rounded value of the real function
 
 NOT_REPRODUCED: Mapping[type[real.RealOp], str] = MappingProxyType(
     {
-        real.Add: "its Add of two activations is float32 arithmetic that depends on the processor",
         real.Mul: "its Mul of two activations is float32 arithmetic that depends on the processor",
         real.Extremum: "its Max and Min are not integer kernels",
         real.Unary: "its functions are float32 approximations",
@@ -38,11 +38,21 @@ NOT_REPRODUCED: Mapping[type[real.RealOp], str] = MappingProxyType(
 )
 
 
+GLOBAL = frozenset({"GlobalAveragePool", "QLinearGlobalAveragePool"})  # summed as integers
+
+
 def check_reproducible(graph: real.RealGraph) -> None:
     """Refuse, by the node's name, what onnxruntime's arithmetic does to no integer rule."""
     for node in graph.nodes:
+        if isinstance(node.op, real.Add) and not _feeds_quantizers(graph, node.outputs[0]):
+            raise UnsupportedError(
+                "onnxruntime is not reproduced here: its Add without a quantizer after it is float32 arithmetic",
+                node=node.name,
+                op=node.kind,
+                remedy=REMEDY,
+            )
         reason = NOT_REPRODUCED.get(type(node.op))
-        if isinstance(node.op, real.Pool) and node.op.how is Reduction.SUM:
+        if isinstance(node.op, real.Pool) and node.op.how is Reduction.SUM and node.kind not in GLOBAL:
             reason = "its average pooling breaks exact ties by float32 noise"
         if isinstance(node.op, real.Quantize) and "Linear" not in node.kind and node.kind != "QGemm":
             reason = f"it has no kernel for {node.kind}"
@@ -52,10 +62,19 @@ def check_reproducible(graph: real.RealGraph) -> None:
             )
 
 
+def _feeds_quantizers(graph: real.RealGraph, edge: str) -> bool:
+    """Whether only quantizers read the edge, a clamp between them allowed."""
+    readers = [n for n in graph.nodes if edge in n.inputs]
+    return edge not in graph.outputs.values() and all(
+        isinstance(n.op, real.Quantize) or (isinstance(n.op, real.Clip) and _feeds_quantizers(graph, n.outputs[0]))
+        for n in readers
+    )
+
+
 def ort_step(low: Lowering, x: State, parts: tuple[Any, ...], clamp: tuple[Codes, Codes]) -> Float32Steps:
     """The kernel's steps; `parts` are scale and offset of x and the output's 1 / scale, a row per channel."""
     scale, offset, inverse = parts
-    out = _singles(1 / inverse, "an output scale")
+    out = singles(1 / inverse, "an output scale")
     if isinstance(x, Raw):
         if any(v != 1 for v in scale) or any(v != 0 for v in offset):
             raise UnsupportedError(
@@ -71,10 +90,14 @@ def ort_step(low: Lowering, x: State, parts: tuple[Any, ...], clamp: tuple[Codes
         _check_bytes(low, maker, maker.op)
         factor = np.asarray([np.float32(float(v)) for v in scale], dtype=np.float32) / out
         return Float32Steps(add, factor, np.ones_like(out), *clamp)
-    return Float32Steps(add, _singles(scale, "an input scale"), out, *clamp)
+    if maker is not None and isinstance(maker.op, Pool) and maker.op.how is Reduction.SUM:
+        count = low.edges[maker.inputs[0]].size // low.edges[maker.outputs[0]].size
+        factor = singles(scale * count, "an input scale") / (out * np.float32(count))
+        return Float32Steps(add, factor, np.ones_like(out), *clamp)
+    return Float32Steps(add, singles(scale, "an input scale"), out, *clamp)
 
 
-def _singles(values: Rationals, what: str) -> Any:
+def singles(values: Rationals, what: str) -> Any:
     """Exactly these values in float32."""
     found = np.asarray([np.float32(float(v)) for v in values], dtype=np.float32)
     if any(float(f) != v for f, v in zip(found, values, strict=True)):

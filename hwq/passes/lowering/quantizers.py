@@ -18,6 +18,7 @@ from hwq.ops.requant import Requant
 from hwq.passes.lowering.grids import settled
 from hwq.passes.lowering.moving import unmoved
 from hwq.passes.lowering.ort import ORT, ort_step
+from hwq.passes.lowering.ort_add import lower_ort_add
 from hwq.passes.lowering.state import Affine, Coded, Lowering, Raw, State
 from hwq.steps import HostQuantizer, Rounded, Stairs, StepFunction, SteppedQuantizer, TypedQuantizer
 
@@ -36,8 +37,13 @@ def lower_quantize(low: Lowering, node: real.RealNode, op: real.Quantize, x: Sta
     if isinstance(x, Raw):
         parts, shape = [unmoved(p, x.moves, shape) for p in parts], x.shape
     rows, channels = channel_rows(parts, shape)
-    step: StepFunction = Rounded(rows[0], rows[1], op.rounding, rows[2], rows[3])
-    if low.semantics == ORT:
+    exact = Rounded(rows[0], rows[1], op.rounding, rows[2], rows[3])
+    step: StepFunction = exact
+    if low.semantics == ORT and isinstance(x, Coded) and x.edge in low.sums:
+        other = lower_ort_add(low, node, op.a, exact, int(rows[4][0]), x)
+        if other is not None:
+            return [Coded(other, value)]
+    elif low.semantics == ORT:
         step = ort_step(low, x, tuple(rows[5:]), (rows[2], rows[3]))
     if op.lo is not None and op.hi is not None:
         kind = FixedType.covering(op.lo, op.hi, frac)

@@ -100,6 +100,7 @@ class Lowering:
         self.edges: dict[str, Edge] = {}
         self.nodes: list[Node] = []
         self.inputs: list[InputPort] = []
+        self.sums: dict[str, tuple[Coded, Coded]] = {}  # the two operands of every Add of activations
         self.accumulators: set[str] = set()  # edges that linear ops made: no type was stated for them
 
     def run(self, rules: Mapping[type[real.RealOp], LoweringRule], finish: Finish) -> Graph:

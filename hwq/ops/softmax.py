@@ -1,0 +1,104 @@
+"""softmax: tables of exp below the greatest code, an integer sum, and a long division (docs/softmax.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+from typing import ClassVar
+
+import numpy as np
+
+from hwq.fixed import Codes, FixedType, Overflow, Rounding
+from hwq.ir import Edge, Shape
+from hwq.ops.base import Kernel, Op, Rom, Sample
+
+
+@dataclass(frozen=True, eq=False)
+class Softmax(Op):
+    """`y = round(e / sum(e) * 2**frac)` along `axis`, `e = high[d >> split] * low[d & mask] >> exp_frac`, d = max - x.
+
+    `high` ends with a zero, which stands for every greater distance; `low` is one entry where `split` is 0. A code of
+    `2**frac` is the value 1, and none is greater. Ties of the last rounding go up.
+    """
+
+    kind = "softmax"
+    rounding: ClassVar[Rounding] = Rounding.HALF_UP  # of the product of two table entries
+    wrap: ClassVar[Overflow] = Overflow.WRAP  # which never happens
+    axis: int
+    high: Codes
+    low: Codes
+    split: int
+    exp_frac: int
+    frac: int
+
+    def groups(self, shape: Shape) -> tuple[int, int, int]:
+        """(outer, n, inner) of the axis in the flat array."""
+        return prod(shape[: self.axis]), shape[self.axis], prod(shape[self.axis + 1 :])
+
+    @property
+    def exp_type(self) -> FixedType:
+        """An exponential: at most 2**exp_frac."""
+        return FixedType(False, self.exp_frac + 1, self.exp_frac)
+
+    def sum_type(self, shape: Shape) -> FixedType:
+        """The sum of all exponentials of a group."""
+        return FixedType.covering(0, shape[self.axis] << self.exp_frac, self.exp_frac)
+
+    def rest_type(self, shape: Shape) -> FixedType:
+        """The division's remainder, doubled."""
+        return FixedType.covering(0, shape[self.axis] << (self.exp_frac + 1), self.exp_frac)
+
+    @property
+    def furthest(self) -> int:
+        """The distance from which on exp is 0."""
+        return (len(self.high) - 1) << self.split
+
+    def infer(self, inputs: tuple[Edge, ...]) -> tuple[Edge, ...]:
+        (x,) = inputs
+        return (Edge(x.shape, FixedType(False, self.frac + 1, self.frac), 0, 1 << self.frac),)
+
+    def exponentials(self, distance: Codes) -> Codes:
+        """`2**exp_frac * exp`, as the tables have it, of non-negative distances."""
+        d = np.minimum(distance, self.furthest).astype(np.int64)
+        e = self.high[d >> self.split]
+        if self.split:
+            e = (e * self.low[d & ((1 << self.split) - 1)] + (1 << (self.exp_frac - 1))) >> self.exp_frac
+        return np.asarray(e)
+
+    def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
+        axis = self.axis + 1
+
+        def kernel(codes: Codes) -> tuple[Codes, ...]:
+            e = self.exponentials(codes.max(axis=axis, keepdims=True) - codes)
+            total = e.sum(axis=axis, keepdims=True)
+            return (((e << (self.frac + 1)) // total + 1) >> 1,)
+
+        return kernel
+
+    def roms(self) -> tuple[Rom, ...]:
+        high = Rom("high", self.high.reshape(-1, 1), self.exp_type)
+        return (high, Rom("low", self.low.reshape(-1, 1), self.exp_type)) if self.split else (high,)
+
+    def lanes_in_out(self, inputs: tuple[Edge, ...]) -> tuple[int, int]:
+        return 1, 1
+
+    def cycles(self, inputs: tuple[Edge, ...]) -> int:
+        return inputs[0].size * (2 + self.frac + 2)
+
+    def __str__(self) -> str:
+        entries = len(self.high) + (len(self.low) if self.split else 0)
+        return f"softmax[axis {self.axis} {entries} exp entries u{self.exp_frac + 1} out u{self.frac + 1}.{self.frac}]"
+
+    @classmethod
+    def samples(cls) -> Iterator[Sample]:
+        def table(step: float, count: int, exp_frac: int) -> Codes:
+            return np.rint(np.exp(-step * np.arange(count)) * 2.0**exp_frac).astype(np.int64)
+
+        one = np.asarray([1 << 20])
+        whole = np.append(table(0.125, 110, 20), 0)
+        yield Sample("one_table", cls(1, whole, one, 0, 20, 16), (Edge.covering((1, 10), -100, 99, 3),))
+        high, low = np.append(table(0.004 * 64, 60, 24), 0), table(0.004, 64, 24)
+        yield Sample("two_tables", cls(1, high, low, 6, 24, 18), (Edge.covering((1, 7), -3000, 5000),))
+        yield Sample("inner_axis", cls(1, whole, one, 0, 20, 8), (Edge.covering((1, 4, 3), -20, 20),))
+        yield Sample("lone_element", cls(1, whole, one, 0, 20, 8), (Edge.covering((1, 1), -20, 20),))

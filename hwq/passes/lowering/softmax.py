@@ -1,0 +1,60 @@
+"""Lowering of Softmax: codes on one grid, and exp tables fine enough that the result is within one step of exact."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+from mpmath import mp, mpf
+
+from hwq import real
+from hwq.exact import scalar, uniform
+from hwq.fixed import Codes, pow2
+from hwq.ops import Softmax
+from hwq.passes.lowering.grids import on_one_grid, settled
+from hwq.passes.lowering.state import Affine, Coded, Lowering, State, coded
+
+OUTPUT_BITS = 16  # of a softmax that leaves the design
+GUARD_BITS = 2  # more where a quantizer follows
+TABLE_ENTRIES = 4096  # a longer table is split into two
+DIGITS = 60
+
+
+def lower_softmax(low: Lowering, node: real.RealNode, op: real.Softmax, x: State) -> list[State]:
+    """exp of the distance from the greatest code, by tables; a sum; a division."""
+    x = settled(low, node, coded(x, node))
+    step = uniform(x.of.a)
+    if step is None or step <= 0 or uniform(x.of.b) is None:
+        x = on_one_grid(low, node, x, [])
+        step = x.of.a.reshape(-1)[0]
+    edge = low.edges[x.edge]
+    followed = any(node.outputs[0] in reader.inputs for reader in low.graph.nodes)
+    frac = OUTPUT_BITS + (GUARD_BITS if followed else 0)
+    made = softmax_op(step, op.axis, edge.shape[op.axis], edge.hi - edge.lo, frac)
+    (out,) = low.emit(node, made, x.edge)
+    return [Coded(out, Affine(scalar(pow2(-frac)), scalar(0)))]
+
+
+def softmax_op(step: Fraction, axis: int, count: int, span: int, frac: int) -> Softmax:
+    """The op for codes that are multiples of `step`, `count` in a group, at most `span` apart (docs/softmax.md)."""
+    exp_frac = frac + count.bit_length() + 2
+    reach = min(span + 1, _furthest(step, exp_frac))
+    split = max(0, (reach // TABLE_ENTRIES).bit_length() + 1) // 2 * (reach > TABLE_ENTRIES)
+    while split and (reach >> split) > TABLE_ENTRIES:
+        split += 1
+    high = np.append(_table(step * (1 << split), -(-reach >> split) if split else reach, exp_frac), 0)
+    return Softmax(axis, high, _table(step, 1 << split, exp_frac), split, exp_frac, frac)
+
+
+def _furthest(step: Fraction, exp_frac: int) -> int:
+    """The first distance whose exponential rounds to 0."""
+    with mp.workdps(DIGITS):
+        return int((exp_frac + 1) * mp.log(2) / (mpf(step.numerator) / step.denominator)) + 1
+
+
+def _table(step: Fraction, entries: int, exp_frac: int) -> Codes:
+    """round(2**exp_frac * exp(-step k)) for k below `entries`."""
+    with mp.workdps(DIGITS):
+        exact = mpf(step.numerator) / step.denominator
+        one = mpf(2) ** exp_frac
+        return np.asarray([int(mp.nint(one * mp.exp(-exact * k))) for k in range(entries)], dtype=np.int64)
