@@ -2,8 +2,8 @@
 
     python benchmarks/spine.py [--json FILE]
 
-Models: TFC_1W2A (from ../shared/models, left out where that is absent) and a generated MLP of 4 x 512 (4-bit weights and
-activations, real scales, BatchNorm). Peers: qonnx's executor and onnxruntime where installed (`pip install qonnx
+Models: TFC_1W2A (from ../shared/models, left out where that is absent) and a generated MLP of 4 x 512 (4-bit weights
+and activations, real scales, BatchNorm). Peers: qonnx's executor and onnxruntime where installed (`pip install qonnx
 onnxruntime`), and as the floor a chain of float64 numpy matrix products of the same sizes. Ratios above 1 mean hwq is
 faster than the peer.
 """
@@ -58,7 +58,8 @@ def mlp(width: int = 512, depth: int = 4, bits: int = 4, seed: int = 0) -> onnx.
         w = rng.normal(0, 1, (width, width))
         weight = quant(constant(f"w{i}", w), f"wq{i}", float(np.abs(w).max() / 7), bits, 1, 1)
         nodes.append(helper.make_node("MatMul", [edge, weight], [f"m{i}"], name=f"fc{i}"))
-        norm = [rng.uniform(0.5, 1.5, width), rng.normal(0, 0.3, width), rng.normal(0, 1, width), rng.uniform(100, 900, width)]
+        gamma, beta = rng.uniform(0.5, 1.5, width), rng.normal(0, 0.3, width)
+        norm = [gamma, beta, rng.normal(0, 1, width), rng.uniform(100, 900, width)]
         names = [constant(f"bn{i}_{k}", v) for k, v in enumerate(norm)]
         nodes.append(helper.make_node("BatchNormalization", [f"m{i}", *names], [f"n{i}"], name=f"bn{i}"))
         nodes.append(helper.make_node("Relu", [f"n{i}"], [f"r{i}"], name=f"relu{i}"))
@@ -70,7 +71,8 @@ def mlp(width: int = 512, depth: int = 4, bits: int = 4, seed: int = 0) -> onnx.
         [helper.make_tensor_value_info(edge, TensorProto.FLOAT, [1, width])],
         constants,
     )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13), helper.make_opsetid(DOMAIN, 1)], ir_version=8)
+    opsets = [helper.make_opsetid("", 13), helper.make_opsetid(DOMAIN, 1)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=8)
 
 
 def best(run: Callable[[], Any], repeats: int = 5) -> float:

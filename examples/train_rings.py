@@ -8,6 +8,7 @@ writes one: real activation scales, 4-bit weights, BatchNormalization, an unquan
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,7 @@ class Net:
     """A small MLP with BatchNorm; forward and backward with quantized weights and activations."""
 
     def __init__(self, rng: np.random.Generator) -> None:
-        pairs = list(zip(SIZES[:-1], SIZES[1:], strict=True))
+        pairs = list(pairwise(SIZES))
         self.weights = [rng.normal(0, np.sqrt(2 / a), (a, b)) for a, b in pairs]
         self.gamma = [np.ones(b) for _, b in pairs[:-1]]
         self.beta = [np.zeros(b) for _, b in pairs[:-1]]
@@ -117,9 +118,8 @@ class Net:
         for i, w in enumerate(self.weights):
             scale = weight_scale(w)
             layer = f"fc{i + 1}"
-            weight = quant(
-                constant(f"{layer}_weight", w), f"{layer}_wq", f"{layer}/weight_quant", scale, WEIGHT_BITS, signed=1, narrow=1
-            )
+            stored = constant(f"{layer}_weight", w)
+            weight = quant(stored, f"{layer}_wq", f"{layer}/weight_quant", scale, WEIGHT_BITS, signed=1, narrow=1)
             if i == len(self.weights) - 1:
                 nodes.append(
                     helper.make_node("Gemm", [edge, weight, constant("bias", self.bias)], ["score"], name=layer)
@@ -128,11 +128,9 @@ class Net:
             nodes.append(helper.make_node("MatMul", [edge, weight], [f"{layer}_acc"], name=layer))
             parts = {"gamma": self.gamma, "beta": self.beta, "mean": self.mean, "var": self.var}
             parameters = [constant(f"{layer}_{k}", v[i]) for k, v in parts.items()]
-            nodes.append(
-                helper.make_node(
-                    "BatchNormalization", [f"{layer}_acc", *parameters], [f"{layer}_bn"], name=f"{layer}/bn", epsilon=EPSILON
-                )
-            )
+            inputs = [f"{layer}_acc", *parameters]
+            norm = helper.make_node("BatchNormalization", inputs, [f"{layer}_bn"], name=f"{layer}/bn", epsilon=EPSILON)
+            nodes.append(norm)
             nodes.append(helper.make_node("Relu", [f"{layer}_bn"], [f"{layer}_relu"], name=f"{layer}/relu"))
             edge = quant(
                 f"{layer}_relu", f"{layer}_q", f"{layer}/act_quant", self.scales[i], ACTIVATION_BITS, signed=0, narrow=0

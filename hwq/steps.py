@@ -313,7 +313,7 @@ class SteppedQuantizer(HostQuantizer):
         slope, first = np.nan_to_num(slope).reshape(1, 1, -1, 1), np.nan_to_num(first).reshape(1, 1, -1, 1)
         with np.errstate(all="ignore"):
             line = (values - first) * slope + 1.0
-        guess = np.clip(np.nan_to_num(line), 0, levels).astype(np.int64)
+        guess: Codes = np.clip(np.nan_to_num(line), 0, levels).astype(np.int64)
         row = (np.arange(count) * (levels + 2)).reshape(1, 1, -1, 1)
         flat = fenced.reshape(-1)
         guess += values >= flat.take(guess + row + 1)

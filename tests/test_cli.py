@@ -18,12 +18,12 @@ import click
 import numpy as np
 import onnx
 import pytest
-from conftest import Cli, one_line
-from models import const, mlp, node, samples, small_model
 
 import hwq
+from conftest import Cli, one_line
 from hwq.cli import main
 from hwq.progress import Progress
+from models import const, mlp, node, samples, small_model
 
 Contents = Callable[[], dict[str, bytes | None]]
 ROOT = Path(__file__).resolve().parents[1]

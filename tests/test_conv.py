@@ -8,16 +8,11 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-import test_models
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto as T
-from rational_onnx import agree, model, tensor
-from rational_windows import WindowReader
-from test_ops import drawn_codes, graph_of
-from test_qdq import node, samples
-from window_oracles import WINDOW_REFERENCES
 
+import test_models
 from hwq.codegen.render import Settings, render
 from hwq.errors import HwqError
 from hwq.frontends.onnx import read_onnx
@@ -30,6 +25,11 @@ from hwq.targets import get_target
 from hwq.toolchain import find_headers
 from hwq.verify import verify_codes
 from hwq.window import Reduction, Window
+from rational_onnx import agree, model, simulated, tensor
+from rational_windows import WindowReader
+from test_ops import drawn_codes, graph_of
+from test_qdq import node, samples
+from window_oracles import WINDOW_REFERENCES
 
 MODELS = (
     "bv_digits_cnn_w4a4_pc",
@@ -217,6 +217,75 @@ def test_a_pool_after_a_pool_keeps_scales_that_differ_by_position() -> None:
     first = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
     nodes = [node("AveragePool", "x_d", "a", **first), node("MaxPool", "a", "m", kernel_shape=[2, 2])]
     assert agree(network(nodes, []), data(), WindowReader)
+
+
+def test_parts_of_an_unquantized_input_may_be_taken_before_the_quantizer() -> None:
+    pair, more = quantized("m", 0.21, 131)
+    constants = [tensor(n, T.INT64, v) for n, v in (("b", [1, 3]), ("e", [3, -9]), ("a", [2, 3]), ("t", [1, -2]))]
+    nodes = [node("Slice", "x b e a t", "m")]
+    proto = model([*nodes, *pair], {"x": (T.FLOAT, IMAGE)}, {"m_d": T.FLOAT}, constants + more)
+    whole = model(pair, {"m": (T.FLOAT, (1, 3, 2, 2))}, {"m_d": T.FLOAT}, more)
+    x = data()
+    parts = x["x"][:, :, 1:3, [3, 1]]
+    have, want = simulated(proto, x), simulated(whole, {"m": parts})
+    assert bool((have["m_d"] == want["m_d"]).all())
+
+
+@pytest.mark.parametrize("pads", [[0, 0, 0, 0], [1, 2, 0, 1]])
+def test_im2col_and_a_product_of_matrices_are_a_convolution(pads: list[int]) -> None:
+    weights = np.random.default_rng(5).integers(-7, 8, (4, 3, 2, 3)).astype(np.float32)
+    direct = [node("Conv", "x_d w", "m", pads=pads, strides=[1, 2], dilations=[2, 1])]
+    turned = weights.transpose(2, 3, 1, 0).reshape(-1, 4)
+    attributes = {"kernel_size": [2, 3], "stride": [1, 2], "pad_amount": pads, "dilations": [2, 1], "input_shape": "()"}
+    columns = [
+        node("Transpose", "x_d", "t", perm=[0, 2, 3, 1]),
+        node("Im2Col", "t", "c", domain="qonnx.custom_op.general", **attributes),
+        node("MatMul", "c w", "p"),
+        node("Transpose", "p", "m", perm=[0, 3, 1, 2]),
+    ]
+    want = simulated(network(direct, [tensor("w", T.FLOAT, weights)], "none"), data())
+    have = simulated(network(columns, [tensor("w", T.FLOAT, turned)], "none"), data())
+    assert bool((want["m"] == have["m"]).all())
+
+
+@pytest.mark.parametrize(("layout", "stride"), [("NCHW", 2), ("NHWC", 1)])
+def test_quant_avg_pool_shifts_the_sum_of_the_window(layout: str, stride: int) -> None:
+    """(sum >> shift), the shift being the bits of 3 x 3 x 15 less obits: 8 - 4."""
+    attributes = {"kernel": 3, "stride": stride, "ibits": 4, "obits": 4, "signed": 0, "data_layout": layout}
+    nodes = [node("QuantAvgPool2d", "x_d", "m", domain="qonnx.custom_op.general", **attributes)]
+    pair, more = quantized("x", 1.0, 0)
+    x = np.random.default_rng(2).integers(0, 16, (4, 5, 6, 7))
+    have = simulated(model(pair + nodes, {"x": (T.FLOAT, (1, 5, 6, 7))}, {"m": T.FLOAT}, more), {"x": x})["m"]
+    data = x if layout == "NCHW" else x.transpose(0, 3, 1, 2)
+    slid = np.lib.stride_tricks.sliding_window_view(data, (3, 3), axis=(2, 3))[:, :, ::stride, ::stride]
+    want = slid.sum(axis=(-2, -1)) >> 4
+    assert bool((have == (want if layout == "NCHW" else want.transpose(0, 2, 3, 1))).all())
+
+
+def test_channels_last_ops_are_their_namesakes_between_transposes() -> None:
+    rng = np.random.default_rng(8)
+    weights = rng.integers(-7, 8, (4, 3, 2, 3)).astype(np.float32)
+    four = {k: rng.uniform(0.5, 1.5, 4).astype(np.float32) for k in ("gamma", "beta", "mean", "var")}
+    constants = [tensor(k, T.FLOAT, v) for k, v in four.items()]
+    pool = {"kernel_shape": [2, 1], "strides": [2, 1], "pads": [1, 0, 0, 0]}
+
+    def ops(domain: str) -> list[onnx.NodeProto]:
+        return [
+            node("Conv", "t w b", "c", domain=domain, pads=[1, 1, 0, 2], strides=[1, 2], kernel_shape=[2, 3]),
+            node("MaxPool", "c", "p", domain=domain, **pool),
+            node("BatchNormalization", "p gamma beta mean var", "n", domain=domain),
+        ]
+
+    constants.append(tensor("b", T.FLOAT, four["beta"]))
+    first = [node("Transpose", "x_d", "t", perm=[0, 2, 3, 1]), *ops("qonnx.custom_op.channels_last")]
+    last = [*first, node("Transpose", "n", "m", perm=[0, 3, 1, 2])]
+    plain = [node("Identity", "x_d", "t"), *ops(""), node("Identity", "n", "m")]
+    turned = tensor("w", T.FLOAT, weights.transpose(0, 2, 3, 1))
+    have = simulated(network(last, [*constants, turned], "quantize"), data())
+    want = simulated(network(plain, [*constants, tensor("w", T.FLOAT, weights)], "quantize"), data())
+    assert bool((have["m_d"] == want["m_d"]).all())
+    kinds = [n.op.kind for n in compile_graph(read_onnx(network(last, [*constants, turned])), lambda name: 1).nodes]
+    assert "transpose" not in kinds
 
 
 def test_integer_offsets_become_the_bias_of_the_convolution() -> None:

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from models import QONNX, const, model, node, quant_constants, samples, small_model
 from onnx import TensorProto, helper
 
 import hwq
@@ -20,6 +19,7 @@ from hwq.frontends.onnx import read_onnx
 from hwq.passes import compile_graph
 from hwq.real import InputType
 from hwq.simulate import Simulator
+from models import QONNX, const, model, node, quant_constants, samples, small_model
 
 Values = Any  # object arrays of Fraction
 

@@ -15,15 +15,15 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from conftest import Cli, one_line
-from models import FLOAT, const, mlp, model, node, quant_constants, samples, small_model
 from onnx import TensorProto, helper
 
 import hwq
+from conftest import Cli, one_line
 from hwq.errors import HwqError, ModelError
 from hwq.names import comment, identifier, unique_namer
 from hwq.targets import get_target
 from hwq.toolchain import find_compiler, find_headers
+from models import FLOAT, const, mlp, model, node, quant_constants, samples, small_model
 
 Contents = Callable[[], dict[str, bytes | None]]
 TESTS = Path(__file__).resolve().parent

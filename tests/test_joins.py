@@ -11,8 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto as T
-from rational_onnx import RANGES, agree, model, tensor
-from test_qdq import node, samples, unequal_codes
 
 from hwq.exact import scalar
 from hwq.fixed import FixedType, Rounding
@@ -23,6 +21,8 @@ from hwq.ops.requant import Requant
 from hwq.passes import compile_graph
 from hwq.passes.narrow import narrowest
 from hwq.steps import Rounded
+from rational_onnx import RANGES, agree, model, tensor
+from test_qdq import node, samples, unequal_codes
 
 FLOAT = T.FLOAT
 

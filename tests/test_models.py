@@ -1,4 +1,4 @@
-"""Whole models: simulated values equal the float64 references, and compiled C++ equals the simulator, on all samples."""
+"""Whole models: simulated values equal the float64 references, compiled C++ equals the simulator, on all samples."""
 
 from __future__ import annotations
 
@@ -87,8 +87,8 @@ def test_exact_step_functions_equal_their_circuits(name: str):
     """The graph before `realise`, run with rationals, against the graph of circuits: on every edge both have."""
     from hwq.frontends.onnx import read_onnx
     from hwq.passes import compile_graph, lower
-    from hwq.real import InputType
     from hwq.quantizers import type_spec
+    from hwq.real import InputType
     from hwq.simulate import Simulator
 
     path = SHARED / f"{name}.onnx"

@@ -11,10 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from models import const, mlp, model, node, samples, small_model
-from oracles import rounded
-from test_fixed import VENDORS, conversions, run_vendor, vendor_headers
-from test_ops import BATCH, SAMPLES, drawn_codes, graph_of
 
 import hwq
 from hwq import build
@@ -25,6 +21,10 @@ from hwq.fixed import FixedType, Overflow, Rounding, overflow_codes, requantize
 from hwq.targets import AP_TYPES, Target, TypeStyle, get_target
 from hwq.toolchain import native_headers
 from hwq.verify import verify_codes
+from models import const, mlp, model, node, samples, small_model
+from oracles import rounded
+from test_fixed import VENDORS, conversions, run_vendor, vendor_headers
+from test_ops import BATCH, SAMPLES, drawn_codes, graph_of
 
 NATIVE = native_headers().folder
 TARGET_OF = {"ap": "vivado", "ac": "catapult"}
@@ -183,6 +183,14 @@ def run_cases(vendor: str, cases: list[tuple[Case, list[tuple[int, int]]]], tmp_
     return [sum(int(w, 16) << (64 * k) for k, w in enumerate(line.split())) for line in out.splitlines()]
 
 
+def sign_blind(vendor: str, case: Case) -> bool:
+    """AMD's header compares a signed with an unsigned number as if both were unsigned, from about 32 bits on.
+
+    Generated code never does that with a number that can be negative; ours follows the values.
+    """
+    return vendor == "ap" and case.kind in ("<", "==") and case.a.signed != case.b.signed
+
+
 def check_wide(vendor: str, count: int, seed: int, tmp_path: Path) -> None:
     rng = np.random.default_rng(seed)
     style, folder = VENDORS[vendor]
@@ -197,7 +205,8 @@ def check_wide(vendor: str, count: int, seed: int, tmp_path: Path) -> None:
     for (case, u, v), a, b in zip(flat, ours, theirs, strict=True):
         bits = (1 << case.result.width) - 1
         assert a & bits == case.value(u, v) & bits, (case, u, v)
-        assert b & bits == a & bits, (case, u, v)
+        if not sign_blind(vendor, case):
+            assert b & bits == a & bits, (case, u, v)
 
 
 @pytest.mark.parametrize("vendor", VENDORS)

@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 from onnx import TensorProto as T
-from rational_onnx import model, tensor
-from test_qdq import node, samples
 
 from hwq.errors import HwqError
 from hwq.exact import to_float
@@ -19,6 +17,8 @@ from hwq.frontends.onnx import read_onnx
 from hwq.ir import Graph
 from hwq.passes import compile_graph
 from hwq.simulate import Simulator
+from rational_onnx import model, tensor
+from test_qdq import node, samples
 
 MODELS = Path(__file__).resolve().parents[2] / "shared" / "models"
 FLOAT = T.FLOAT

@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto as T
 from onnx import helper
-from rational_onnx import RANGES, agree, model, simulated, tensor
 
 from hwq.errors import HwqError
 from hwq.exact import to_float
 from hwq.frontends.onnx import read_onnx
 from hwq.passes import compile_graph
 from hwq.simulate import Simulator
+from rational_onnx import RANGES, agree, model, simulated, tensor
 
 MODELS = Path(__file__).resolve().parents[2] / "shared" / "models"
 FLOAT = T.FLOAT

@@ -9,10 +9,10 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto as T
-from rational_onnx import agree, exact, model, simulated, tensor
-from test_qdq import node, samples, unequal_codes
 
 from hwq.errors import HwqError
+from rational_onnx import agree, exact, model, simulated, tensor
+from test_qdq import node, samples, unequal_codes
 
 FLOAT = T.FLOAT
 SPEC = Path(__file__).resolve().parents[2] / "shared" / "models" / "onnx_spec"

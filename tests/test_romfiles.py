@@ -102,9 +102,9 @@ def test_icarus_verilog_loads_the_files_and_dumps_them_back(fmt: str, task: str,
     for rom in design_roms(hwq.compile(EXAMPLE, {"reuse": 4}).graph):
         bench = tmp_path / f"{rom.name}.v"
         bench.write_text(
-            f"module bench;\n  reg [{rom.word_bits - 1}:0] rom [0:{rom.rom.depth - 1}];\n  integer i;\n  initial begin\n"
-            f'    {task}("{rom.name}.{fmt}", rom);\n    for (i = 0; i < {rom.rom.depth}; i = i + 1) $display("%h", rom[i]);\n'
-            "  end\nendmodule\n"
+            f"module bench;\n  reg [{rom.word_bits - 1}:0] rom [0:{rom.rom.depth - 1}];\n  integer i;\n"
+            f'  initial begin\n    {task}("{rom.name}.{fmt}", rom);\n'
+            f'    for (i = 0; i < {rom.rom.depth}; i = i + 1) $display("%h", rom[i]);\n  end\nendmodule\n'
         )
         built = tmp_path / f"{rom.name}.vvp"
         subprocess.run(["iverilog", "-o", str(built), str(bench)], check=True, cwd=tmp_path)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from models import const, model, node
 from mpmath import mp, mpf
 
 import hwq
@@ -16,6 +15,7 @@ from hwq.ir import Edge
 from hwq.passes.lowering.softmax import softmax_op
 from hwq.targets import get_target
 from hwq.toolchain import find_headers
+from models import const, model, node
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "models"
 

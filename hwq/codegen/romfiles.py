@@ -161,7 +161,7 @@ def rom_files(graph: Graph, formats: tuple[str, ...]) -> dict[str, bytes]:
         "hwq": __version__,
         "model": graph.name,
         "digest": files_digest(files),
-        "packing": "lane 0 in the lowest bits of a word; codes in two's complement; .bin words little-endian, whole bytes",
+        "packing": "lane 0 in the lowest bits of a word; two's complement; .bin words little-endian, whole bytes",
         "roms": records,
     }
     files[MANIFEST] = (json.dumps(manifest, indent=1) + "\n").encode()

@@ -59,7 +59,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = MappingProxyType(
         "": STANDARD,
         "ai.onnx": STANDARD,
         "com.microsoft": MappingProxyType({**qdq.RULES, **qoperator.MICROSOFT, **functions.MICROSOFT_RULES}),
-        **dict.fromkeys(QONNX_DOMAINS, MappingProxyType({**qonnx.RULES, **pooling.QONNX})),
+        **dict.fromkeys(QONNX_DOMAINS, MappingProxyType({**qonnx.RULES, **pooling.QONNX, **spatial.QONNX})),
         "qonnx.custom_op.channels_last": channels_last.RULES,
         "qkeras": qkeras.RULES,
     }

@@ -16,6 +16,7 @@ from hwq.frontends.folding import fold
 from hwq.frontends.shapes import moved, reshaped, shape_of
 from hwq.ir import Shape
 from hwq.selection import Selection
+from hwq.window import Window
 
 
 def selected(call: Call, x: Value, selection: Selection, fill: Fraction = Fraction(0)) -> Value:
@@ -206,6 +207,39 @@ def _block(call: Call) -> int:
     return block
 
 
+def im2col(call: Call) -> list[Value]:
+    """QONNX Im2Col on (N, H, W, C): the windows' elements side by side, by kernel row, kernel column and channel."""
+    n, h, w, c = _four(call)
+    kernel, strides = (_pair(call, key) for key in ("kernel_size", "stride"))
+    dilations = _pair(call, "dilations", (1, 1))
+    pads = [int(v) for v in call.attribute("pad_amount", (0, 0, 0, 0))]
+    if len(pads) != 4 or min(pads) < 0 or max(pads) > MAX_ELEMENTS:
+        raise call.broken(f"pad_amount {pads}")
+    window = Window(kernel, strides, dilations, (pads[0], pads[1]), (pads[2], pads[3]))
+    (oh, ow), (kh, kw) = window.outputs((h, w)), kernel
+    if oh < 1 or ow < 1:
+        raise call.broken(f"a window of {list(kernel)} on {[h, w]}")
+    rows, columns = (window.positions(axis, (h, w)).reshape(-1) for axis in (0, 1))
+    inside = [np.where((at >= 0) & (at < size), at, -1) for at, size in ((rows, h), (columns, w))]
+    fill = Fraction(float(np.float32(call.attribute("pad_value", 0))))
+    read = selected(call, call.value(0), Selection.of((n, h, w, c), [None, *inside, None]), fill)
+    (parts,) = reshaped(call, read, (n, oh, kh, ow, kw, c))
+    perm = (0, 1, 3, 2, 4, 5)
+    turned = (n, oh, ow, kh, kw, c)
+    (ordered,) = moved(call, parts, real.Transpose(perm), turned, lambda a: a.transpose(perm))
+    return reshaped(call, ordered, (n, oh, ow, kh * kw * c))
+
+
+def _pair(call: Call, name: str, default: Shape | None = None) -> tuple[int, int]:
+    """An attribute for both axes: two integers, or one for both."""
+    raw = call.attribute(name, default)
+    values = [int(v) for v in raw] if isinstance(raw, list | tuple) else [int(raw or 0)]
+    values = values * 2 if len(values) == 1 else values
+    if len(values) != 2 or not all(1 <= v <= MAX_ELEMENTS for v in values):
+        raise call.broken(f"{name} {values}")
+    return values[0], values[1]
+
+
 RULES: MappingProxyType[str, Rule] = MappingProxyType(
     {
         "Slice": slice_,
@@ -217,3 +251,4 @@ RULES: MappingProxyType[str, Rule] = MappingProxyType(
         "SpaceToDepth": space_to_depth,
     }
 )
+QONNX: MappingProxyType[str, Rule] = MappingProxyType({"Im2Col": im2col})

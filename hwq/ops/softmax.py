@@ -61,10 +61,10 @@ class Softmax(Op):
     def exponentials(self, distance: Codes) -> Codes:
         """`2**exp_frac * exp`, as the tables have it, of non-negative distances."""
         d = np.minimum(distance, self.furthest).astype(np.int64)
-        e = self.high[d >> self.split]
+        e: Codes = self.high[d >> self.split]
         if self.split:
             e = (e * self.low[d & ((1 << self.split) - 1)] + (1 << (self.exp_frac - 1))) >> self.exp_frac
-        return np.asarray(e)
+        return e
 
     def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
         axis = self.axis + 1

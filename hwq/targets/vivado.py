@@ -26,7 +26,7 @@ TARGET = Target(
         "control": "#pragma HLS INTERFACE ap_ctrl_hs port=return",
         "port": "#pragma HLS INTERFACE ap_memory port={var}",
     },
-    advice="`vivado_hls -f run.tcl` runs C-simulation, synthesis and IP export; `vivado_hls -f run.tcl csim` the first.",
+    advice="`vivado_hls -f run.tcl` runs C-simulation, synthesis and IP export; with `csim` only the first.",
     script="run_vivado.tcl.j2",
     default_part="xc7z020clg400-1",
 )

@@ -11,7 +11,9 @@ from hwq import real
 from hwq.exact import Rationals, narrowed, scalar, squeeze_uniform, uniform
 from hwq.ops import Gather, Pool
 from hwq.passes.lowering.grids import on_one_grid, settled
-from hwq.passes.lowering.state import Affine, Coded, Lowering, State, coded
+from hwq.passes.lowering.moving import Move
+from hwq.passes.lowering.state import Affine, Coded, Lowering, Raw, State, coded
+from hwq.selection import Selection
 from hwq.window import Reduction
 
 
@@ -81,6 +83,8 @@ def _lower_sum(low: Lowering, node: real.RealNode, op: real.Pool, x: Coded) -> C
 
 def lower_select(low: Lowering, node: real.RealNode, op: real.Select, x: State) -> list[State]:
     """Codes move; the fill is a code of its own, on a finer grid where the codes' has no such value."""
+    if isinstance(x, Raw) and not op.selection.fills:
+        return [replace(x, of=_selected(x.of, op.selection), moves=(*x.moves, Move.select(op.selection)))]
     x = coded(x, node)
     code = 0
     if op.selection.fills:
@@ -88,13 +92,17 @@ def lower_select(low: Lowering, node: real.RealNode, op: real.Select, x: State) 
     (edge,) = low.emit(node, Gather(op.selection, code), x.edge)
     if x.edge in low.accumulators:
         low.accumulators.add(edge)
+    return [Coded(edge, _selected(x.of, op.selection))]
+
+
+def _selected(of: Affine, selection: Selection) -> Affine:
+    """What the codes are worth, for those that were selected."""
 
     def follow(v: Rationals) -> Rationals:
-        return v if v.size == 1 else np.asarray(op.selection.follow(v), dtype=object)
+        return v if v.size == 1 else np.asarray(selection.follow(v), dtype=object)
 
-    of = x.of
     bound = [None if v is None else follow(v) for v in (of.lo, of.hi)]
-    return [Coded(edge, Affine(follow(of.a), follow(of.b), *bound))]
+    return Affine(follow(of.a), follow(of.b), *bound)
 
 
 def _with_code(low: Lowering, node: real.RealNode, x: Coded, op: real.Select) -> tuple[Coded, int]:

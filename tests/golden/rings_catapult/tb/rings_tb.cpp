@@ -15,7 +15,7 @@
 #else
 #define CCS_MAIN(argc, argv) int main(argc, argv)
 #define CCS_RETURN(status) return (status)
-#define CCS_DESIGN(name) name
+#define CCS_DESIGN(name) ::name
 #endif
 
 namespace {
