@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from math import inf
 from pathlib import Path
@@ -44,6 +44,11 @@ class Config:
             if "reuse" in choices and (pattern == node or fnmatch.fnmatchcase(node, pattern)):
                 return int(choices["reuse"])
         return self.reuse
+
+    def unmatched(self, nodes: Iterable[str]) -> list[str]:
+        """Patterns of `layers` that no node's name matches."""
+        names = list(nodes)
+        return [p for p in self.layers if p not in names and not fnmatch.filter(names, p)]
 
     def updated(self, **changes: Any) -> Config:
         """A copy with every change that is not None; mappings are merged."""

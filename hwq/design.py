@@ -283,6 +283,10 @@ def compile(
     types = {name: _input_type(name, text) for name, text in chosen.input_types.items()}
     real, host_axes = with_softmax(read_model(model, folder, types), chosen.softmax)
     real = with_output_types(real, _output_types(chosen))
+    names = list(dict.fromkeys(n.name for n in real.nodes))
+    for pattern in chosen.unmatched(names):
+        shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+        raise SpecError(f"config of layer '{pattern}' matches no node", remedy=f"the model's nodes: {shown}")
     stage("compiling")
     graph = compile_graph(real, chosen.reuse_of, semantics=chosen.semantics, costs=Costs(**chosen.costs))
     ports = tuple(replace(p, host_softmax=host_axes.get(p.name)) for p in graph.outputs)

@@ -156,3 +156,8 @@ def test_compile_takes_a_config_in_every_form(tmp_path: Path) -> None:
     (tmp_path / "quant.yaml").write_text("reuse: 3\n")
     for config in ({"reuse": 3}, tmp_path / "quant.yaml", str(tmp_path / "quant.yaml"), Config(reuse=3)):
         assert hwq.compile(small_model(), config).config.reuse == 3
+
+
+def test_a_layer_pattern_that_matches_no_node_is_refused_with_the_nodes_there_are():
+    with pytest.raises(SpecError, match="matches no node.*fc1"):
+        hwq.compile(Path(__file__).resolve().parents[1] / "examples" / "rings.onnx", {"layers": {"conv*": {"reuse": 2}}})

@@ -208,8 +208,6 @@ def test_the_weights_decide_between_a_product_and_thresholds() -> None:
     op, x = random_layer(16, 255, 19)
     rows = table(op, x)
     assert isinstance(cheapest(op, rows, x, "n", Costs()), MultiplyShift)
-    free_memory = Costs(lut=1.0, dsp=1e9, bram=0.0)
-    assert isinstance(cheapest(op, rows, x, "n", free_memory), Threshold | MultiplyShift)
     assert isinstance(cheapest(op, rows, x, "n", Costs(compare_levels=300)), Threshold)
 
 

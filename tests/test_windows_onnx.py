@@ -148,6 +148,7 @@ def test_slices_split_gathers_and_tiles_pick_elements():
     check("Split", {"axis": 1}, outputs=2, sizes=np.asarray([1, 3]))
     check("Gather", {"axis": 2}, i=np.asarray([[0, -1], [3, 3]]))
     check("Tile", {}, r=np.asarray([1, 2, 1, 2]))
+    check("Expand", {}, (1, 4, 1, 9), extents=np.asarray([7, 1]))
 
 
 def test_depth_and_space_change_places():

@@ -163,6 +163,22 @@ def tile(call: Call) -> list[Value]:
     return [selected(call, x, Selection.of(x.shape, positions))]
 
 
+def expand(call: Call) -> list[Value]:
+    """Expand: axes of 1 repeated, and axes of 1 added in front."""
+    x = call.value(0)
+    if not isinstance(x, Signal):
+        return fold(call)
+    wanted = _whole(call, 1, "the shape")
+    try:
+        shape = tuple(np.broadcast_shapes(x.shape, tuple(wanted)))
+    except ValueError:
+        raise call.broken(f"shapes {list(x.shape)} and {wanted} do not broadcast") from None
+    call.bound(shape)
+    (wide,) = reshaped(call, x, (1,) * (len(shape) - len(x.shape)) + x.shape)
+    positions = [np.arange(n) % m for n, m in zip(shape, shape_of(wide), strict=True)]
+    return [selected(call, wide, Selection.of(shape_of(wide), positions))]
+
+
 def _rearranged(call: Call, split_to: Shape, perm: tuple[int, ...], merged: Shape) -> list[Value]:
     """Reshape, transpose, reshape."""
     (parts,) = reshaped(call, call.value(0), split_to)
@@ -247,6 +263,7 @@ RULES: MappingProxyType[str, Rule] = MappingProxyType(
         "Pad": pad,
         "Gather": gather,
         "Tile": tile,
+        "Expand": expand,
         "DepthToSpace": depth_to_space,
         "SpaceToDepth": space_to_depth,
     }

@@ -72,7 +72,8 @@ class Softmax(Op):
         def kernel(codes: Codes) -> tuple[Codes, ...]:
             e = self.exponentials(codes.max(axis=axis, keepdims=True) - codes)
             total = e.sum(axis=axis, keepdims=True)
-            return (((e << (self.frac + 1)) // total + 1) >> 1,)
+            rounded: Codes = ((e << (self.frac + 1)) // total + 1) >> 1
+            return (rounded,)
 
         return kernel
 
@@ -93,7 +94,7 @@ class Softmax(Op):
     @classmethod
     def samples(cls) -> Iterator[Sample]:
         def table(step: float, count: int, exp_frac: int) -> Codes:
-            return np.rint(np.exp(-step * np.arange(count)) * 2.0**exp_frac).astype(np.int64)
+            return np.asarray(np.rint(np.exp(-step * np.arange(count)) * 2.0**exp_frac), dtype=np.int64)
 
         one = np.asarray([1 << 20])
         whole = np.append(table(0.125, 110, 20), 0)
