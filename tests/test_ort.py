@@ -137,23 +137,28 @@ def test_a_dequantized_tensor_is_rounded_to_float32_before_it_is_quantized_again
     assert (have.reshape(-1) == want.reshape(-1)).all()
 
 
+def quantized_add(scales: tuple[float, float, float], zeros: tuple[int, int, int]) -> Any:
+    """A model of one QLinearAdd on two rows of bytes."""
+    constants = [
+        item
+        for name, scale, zero in zip("abc", scales, zeros, strict=True)
+        for item in (tensor("s" + name, FLOAT, np.float32(scale)), tensor("z" + name, T.UINT8, zero))
+    ]
+    nodes = [node("QLinearAdd", "a sa za b sb zb sc zc", "y", "com.microsoft")]
+    inputs = {"a": (T.UINT8, (1, 256)), "b": (T.UINT8, (1, 256))}
+    return model(nodes, inputs, {"y": T.UINT8}, constants, 17)
+
+
+def test_a_quantized_add_whose_float_noise_no_integer_rule_has_is_refused() -> None:
+    with pytest.raises(HwqError, match="no integer factors"):
+        compiled(quantized_add((0.07287, 0.05037, 0.0819), (131, 7, 90)))
+
+
 @pytest.mark.parametrize("scales", [(0.0311, 0.0523, 0.0917), (0.017, 0.0523, 0.2113), (0.5, 0.25, 0.5)])
 def test_a_quantized_add_has_the_fused_kernels_code_for_every_pair(scales: tuple[float, float, float]) -> None:
     """The kernel on x86-64 with FMA, one operation at a time, in an arithmetic of its own."""
-    sa, sb, sc = (np.float32(s) for s in scales)
-    zeros = (131, 7, 90)
-    constants = [
-        item
-        for name, scale, zero in zip("abc", (sa, sb, sc), zeros, strict=True)
-        for item in (tensor("s" + name, FLOAT, scale), tensor("z" + name, T.UINT8, zero))
-    ]
-    proto = model(
-        [node("QLinearAdd", "a sa za b sb zb sc zc", "y", "com.microsoft")],
-        {"a": (T.UINT8, (1, 256)), "b": (T.UINT8, (1, 256))},
-        {"y": T.UINT8},
-        constants,
-        17,
-    )
+    zeros, (sa, sb, sc) = (131, 7, 90), (np.float32(s) for s in scales)
+    proto = quantized_add(scales, zeros)
     a, b = np.tile(np.arange(256), (256, 1)), np.tile(np.arange(256)[:, None], (1, 256))
     run = Simulator(compiled(proto))
     (have,) = run.run(run.quantized({"a": a, "b": b})).values()

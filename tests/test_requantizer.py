@@ -19,6 +19,7 @@ from hwq.ops.requant import Requant
 from hwq.passes.costs import Costs
 from hwq.passes.realise import cheapest, proved
 from hwq.passes.requantizer import multiply_shift
+from hwq.points import least_integers
 from hwq.steps import Rounded, Rows, Stairs
 
 
@@ -248,3 +249,11 @@ def test_a_proof_fails_for_a_circuit_that_is_off_at_one_step() -> None:
     product = multiply_shift(op, rows, x)
     assert product is not None
     assert not proved(replace(product, add=product.add - (1 << product.drop)), rows, x)
+
+
+def test_points_a_hair_above_an_integer_are_not_taken_for_it() -> None:
+    hair = Fraction(1, 1 << 100)
+    origin, spacing = column([5 + hair, Fraction(5), 5 - hair]), column([Fraction(1, 3)] * 3)
+    multiples, yes = np.asarray([[0, 3]] * 3), np.ones((3, 2), dtype=bool)
+    assert least_integers(origin, spacing, multiples, yes, yes).tolist() == [[6, 7], [5, 6], [5, 6]]
+    assert least_integers(origin, spacing, multiples, ~yes, yes).tolist() == [[6, 7], [6, 7], [5, 6]]

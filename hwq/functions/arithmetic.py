@@ -113,9 +113,9 @@ class Precise:
         return yes() if condition else no()
 
     def exp(self, x: Any) -> Any:
-        if x > MOST_EXPONENT:
+        if abs(x) > MOST_EXPONENT:
             raise OverflowError
-        return self.context.exp(x) if x > -MOST_EXPONENT else self.context.mpf(0)
+        return self.context.exp(x)
 
     def log(self, x: Any) -> Any:
         return self._real(x > 0, lambda: self.context.log(x))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -54,7 +55,19 @@ def times(x: Number, y: Number, m: Precise | None) -> Number:
     p, q = ball(x, m), ball(y, m)
     middle = p.middle * q.middle
     radius = abs(p.middle) * q.radius + abs(q.middle) * p.radius + p.radius * q.radius
-    return Ball(middle, radius + m.context.ldexp(abs(middle), -m.bits))
+    bounds: tuple[Fraction | None, Fraction | None] = (None, None)
+    for factor, other in ((x, q), (y, p)):
+        if isinstance(factor, Fraction):
+            ends = (other.above, other.below) if factor > 0 else (other.below, other.above)
+            bounds = _mapped(ends, lambda v, f=factor: v * f)
+    return Ball(middle, radius + m.context.ldexp(abs(middle), -m.bits), *bounds)
+
+
+def _mapped(
+    bounds: tuple[Fraction | None, Fraction | None], change: Callable[[Fraction], Fraction]
+) -> tuple[Fraction | None, Fraction | None]:
+    above, below = (None if v is None else change(v) for v in bounds)
+    return above, below
 
 
 def plus(x: Number, y: Number, m: Precise | None) -> Number:
@@ -64,7 +77,11 @@ def plus(x: Number, y: Number, m: Precise | None) -> Number:
     assert m is not None
     p, q = ball(x, m), ball(y, m)
     middle = p.middle + q.middle
-    return Ball(middle, p.radius + q.radius + m.context.ldexp(abs(middle), -m.bits))
+    bounds: tuple[Fraction | None, Fraction | None] = (None, None)
+    for term, other in ((x, q), (y, p)):
+        if isinstance(term, Fraction):
+            bounds = _mapped((other.above, other.below), term.__add__)
+    return Ball(middle, p.radius + q.radius + m.context.ldexp(abs(middle), -m.bits), *bounds)
 
 
 def extremum(x: Number, y: Number, largest: bool, m: Precise | None) -> Number:

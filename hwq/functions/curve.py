@@ -18,12 +18,12 @@ from hwq.errors import UnsupportedError
 from hwq.exact import Rationals, to_float
 from hwq.functions.arithmetic import FLOAT64, Irrational, Precise, Undefined
 from hwq.functions.balls import Ball, Number, ball, extremum, plus, times
+from hwq.functions.function import Function
 from hwq.functions.table import FUNCTIONS
 
 Doubles = npt.NDArray[np.float64]
 Map = Callable[[Rationals], Rationals]
 
-SIDES = ("above", "below")
 RELATIVE = 2.0**-46  # bound on a float64 formula's relative error: a hundred units in the last place
 ABSOLUTE = 1e-290  # what underflow may hide
 
@@ -106,11 +106,7 @@ class Scaled(Curve):
 
     def number(self, code: int, channel: int, m: Precise | None) -> Number:
         x = self.of.number(code, channel, m)
-        a, b = _at(self.a, channel), _at(self.b, channel)
-        value = plus(times(x, a, m), b, m)
-        if isinstance(x, Ball) and isinstance(value, Ball):
-            ends = (x.above, x.below) if a > 0 else (x.below, x.above)
-            value = replace(value, **{k: None if v is None else v * a + b for k, v in zip(SIDES, ends, strict=True)})
+        value = plus(times(x, _at(self.a, channel), m), _at(self.b, channel), m)
         for bound, largest in ((self.lo, True), (self.hi, False)):
             if bound is not None:
                 value = extremum(value, _at(bound, channel), largest, m)
@@ -161,17 +157,26 @@ class Applied(Curve):
                     remedy="put a Clip before it that keeps to where it is defined",
                 ) from None
         assert m is not None
-        code_x = x if isinstance(x, Fraction) else None
-        x = ball(x, m)
-        constants = [m.const(v) for v in arguments]
+        if function.flat:
+            low, high = (function.exact(v, *arguments) for v in x.ends(m))
+            if low == high:
+                return low
+        return self._ball(function, x, arguments, m)
+
+    def _ball(self, function: Function, exact: Number, arguments: list[Fraction], m: Precise) -> Number:
+        x, constants = ball(exact, m), [m.const(v) for v in arguments]
         try:
             value, below, above = (
                 function.formula(m, v, *constants) for v in (x.middle, x.middle - x.radius, x.middle + x.radius)
             )
         except (ZeroDivisionError, OverflowError):
             return Ball(m.context.mpf(0), m.context.inf)
-        stray = 2 * max(abs(below - value), abs(above - value)) + m.context.ldexp(x.radius, -8)
-        bounds = function.bounds(code_x, *arguments) if code_x is not None else (None, None)
+        if value == below == above == 0 != x.radius:
+            return Fraction(0)  # the zero piece of a piecewise function: no other is 0 at three points
+        stray = 2 * max(abs(below - value), abs(above - value))
+        if not function.trend(*arguments):  # about a turn the ends may agree; the curvature is far below 2**20
+            stray += m.context.ldexp(min(x.radius, abs(value)) * x.radius, 20)
+        bounds = function.bounds(exact if isinstance(exact, Fraction) else None, *arguments)
         return Ball(value, stray + m.context.ldexp(abs(value), -m.bits), *bounds)
 
     def trends(self, channels: int) -> list[int]:

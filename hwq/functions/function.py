@@ -12,7 +12,10 @@ from hwq.functions.arithmetic import EXACT
 Formula = Callable[..., Any]
 """(numbers, x, *parameters) -> value."""
 Bounds = Callable[..., tuple[Fraction | None, Fraction | None]]
-"""(x, *parameters) -> what the value is strictly above and strictly below, wherever it is irrational."""
+"""(x, *parameters) -> what the value is strictly above and strictly below, wherever it is irrational.
+
+x is None where it is irrational itself.
+"""
 Trend = Callable[..., int]
 """(*parameters) -> +1 where the function never falls, -1 where it never rises, 0 where it does both."""
 
@@ -26,6 +29,7 @@ class Function:
     parameters: tuple[str, ...] = ()
     trend: Trend = lambda *_: 0
     bounds: Bounds = lambda *_: (None, None)
+    flat: bool = False  # constant between jumps, and monotone: equal at two points is equal between them
 
     def exact(self, x: Fraction, *parameters: Fraction) -> Fraction:
         """The value where it is rational; raises `Irrational` or `Undefined`."""

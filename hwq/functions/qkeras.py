@@ -104,8 +104,10 @@ def _index_trend(
 
 QKERAS: tuple[Function, ...] = (
     Function("ULaw", _ulaw, ("u",), rising),
-    Function("Ternary", _ternary, ("threshold",), rising),
-    Function("Above", lambda m, x, t: m.select(x > t, lambda: x * 0 + 1, lambda: x * 0), ("threshold",), rising),
+    Function("Ternary", _ternary, ("threshold",), rising, flat=True),
+    Function(
+        "Above", lambda m, x, t: m.select(x > t, lambda: x * 0 + 1, lambda: x * 0), ("threshold",), rising, flat=True
+    ),
     Function("Po2Index", _index, ("least", "low", "high", "cap", "slope", "quadratic", "floor"), _index_trend),
     Function("Po2Value", _value, ("least",), rising),
 )

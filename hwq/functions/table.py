@@ -26,16 +26,18 @@ def _between(lo: int, hi: int) -> Bounds:
     return lambda *_: (Fraction(lo), Fraction(hi))
 
 
-def _weighted(x: Fraction, *parameters: Fraction) -> tuple[Fraction | None, Fraction | None]:
+def _weighted(x: Fraction | None, *parameters: Fraction) -> tuple[Fraction | None, Fraction | None]:
     """x times a weight between 0 and 1."""
-    return (min(x, Fraction(0)), max(x, Fraction(0))) if all(p > 0 for p in parameters) else (None, None)
+    if x is None or any(p <= 0 for p in parameters):
+        return None, None
+    return min(x, Fraction(0)), max(x, Fraction(0))
 
 
-def _above_relu(x: Fraction) -> tuple[Fraction | None, Fraction | None]:
-    return max(x, Fraction(0)), None
+def _above_relu(x: Fraction | None) -> tuple[Fraction | None, Fraction | None]:
+    return max(x or Fraction(0), Fraction(0)), None
 
 
-def _above_minus(x: Fraction, *factors: Fraction) -> tuple[Fraction | None, Fraction | None]:
+def _above_minus(x: Fraction | None, *factors: Fraction) -> tuple[Fraction | None, Fraction | None]:
     """Above minus the product of the factors, which are positive."""
     return (-prod(factors, start=Fraction(1)), None) if all(p > 0 for p in factors) else (None, None)
 
@@ -148,10 +150,10 @@ FUNCTIONS: Mapping[str, Function] = MappingProxyType(
             Function("Erf", lambda m, x: m.erf(x), (), rising, _between(-1, 1)),
             Function("Sin", lambda m, x: m.sin(x)),
             Function("Cos", lambda m, x: m.cos(x)),
-            Function("Floor", lambda m, x: m.floor(x), (), rising),
-            Function("Ceil", lambda m, x: m.ceil(x), (), rising),
-            Function("Round", lambda m, x: m.nearest(x), (), rising),
-            Function("Sign", _sign, (), rising),
+            Function("Floor", lambda m, x: m.floor(x), (), rising, flat=True),
+            Function("Ceil", lambda m, x: m.ceil(x), (), rising, flat=True),
+            Function("Round", lambda m, x: m.nearest(x), (), rising, flat=True),
+            Function("Sign", _sign, (), rising, flat=True),
             *QKERAS,
         )
     }

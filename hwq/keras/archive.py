@@ -57,7 +57,8 @@ def _read_h5(data: bytes, label: str, weights: Path | None) -> Archive:
     text = opened.attribute("model_config")
     if text is None:
         raise ModelError(
-            f"'{label}' holds weights without a model", remedy="convert its JSON with --weights, or save the whole model"
+            f"'{label}' holds weights without a model",
+            remedy="convert its JSON with --weights, or save the whole model",
         )
     chosen = weights_of(opened, "model_weights", label)
     if weights is not None:

@@ -165,7 +165,9 @@ def _inputs_of(node: Any, layer: LayerSpec) -> Iterator[Ref]:
     """The tensors that a call reads: `[[layer, node, tensor, kwargs], ...]` (legacy) or `{"args", "kwargs"}`."""
     if isinstance(node, dict):
         if any(True for _ in _tensors(node.get("kwargs", {}))):
-            raise UnsupportedError("tensors as keyword arguments", node=layer.name, op=layer.kind, remedy="pass them first")
+            raise UnsupportedError(
+                "tensors as keyword arguments", node=layer.name, op=layer.kind, remedy="pass them first"
+            )
         yield from _tensors(node.get("args", []))
         return
     if isinstance(node, list) and len(node) >= 3 and isinstance(node[0], str):

@@ -106,6 +106,9 @@ class Pool(Op):
         yield Sample("pad_wide", cls(window(2, 1, 1, 1, 1), Reduction.SUM, 40), (x,))
         far = Edge.covering((1, 2, 2, 2), -(1 << 62), 1 << 62)
         yield Sample("past_int64", cls(Window.over((1, 2, 2, 2), (2, 3)), Reduction.SUM), (far,))
+        wider = Edge.covering((1, 2, 2, 2), -(1 << 70), 1 << 70)
+        for how in (Reduction.LARGEST, Reduction.LEAST):
+            yield Sample(f"{how.value}_past_int64", cls(Window.over((1, 2, 2, 2), (2, 3)), how), (wider,))
 
 
 def _padded(data: Codes, window: Window, outside: int) -> Codes:

@@ -42,9 +42,10 @@ def settled(low: Lowering, node: real.RealNode, x: Coded) -> Coded:
     aligned = on_one_grid(low, node, Coded(x.edge, Affine(of.a, of.b)), limits)
     step = aligned.of.a[0]
     edge = low.edges[aligned.edge]
-    least_code = edge.lo if lo is None else max(edge.lo, int(lo.reshape(-1)[0] / step))
-    most_code = edge.hi if hi is None else min(edge.hi, int(hi.reshape(-1)[0] / step))
-    low_code, high_code = min(least_code, most_code), max(least_code, most_code)
+    low_code = edge.lo if lo is None else max(edge.lo, int(lo.reshape(-1)[0] / step))
+    if hi is not None:  # bounds beside the range make a constant: the one next to it
+        low_code = min(low_code, int(hi.reshape(-1)[0] / step))
+    high_code = max(low_code, edge.hi if hi is None else min(edge.hi, int(hi.reshape(-1)[0] / step)))
     (out,) = low.emit(node, Shift(0, Rounding.FLOOR, low_code, high_code), aligned.edge)
     low.accumulators.add(out)
     return Coded(out, Affine(scalar(step), scalar(0)))
