@@ -41,9 +41,10 @@ class Quant:
     def __call__(self, x: npt.ArrayLike) -> Floats:
         round_to = {"ROUND": np.rint, "CEIL": np.ceil, "FLOOR": np.floor}[self.rounding]
         values = np.asarray(x, dtype=np.float32)
+        low, high = self.limits()
         with np.errstate(over="ignore"):
             codes = round_to(values / self.scale)
-        return np.asarray(np.clip(codes, *map(np.float32, self.limits())) * self.scale, dtype=np.float32)
+        return np.asarray(np.clip(codes, np.float32(low), np.float32(high)) * self.scale, dtype=np.float32)
 
     def node(self, x: str, scale: str, zero: str, bits: str, y: str, name: str) -> onnx.NodeProto:
         """The Quant node; its parameters are tensors, given by name."""

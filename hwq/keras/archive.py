@@ -33,7 +33,7 @@ class Archive:
 
 
 def read_archive(source: str | Path, weights: str | Path | None = None) -> Archive:
-    """The configuration and weights of a .keras, .h5 or .json file. Raises `ModelError` for what is damaged or hostile."""
+    """The configuration and weights of a .keras, .h5 or .json file. Raises `ModelError` for damaged or hostile ones."""
     path = Path(source)
     suffix = path.suffix.lower()
     data = _read_file(path, MAX_CONFIG if suffix == ".json" else MAX_WEIGHTS)
@@ -58,7 +58,7 @@ def _read_h5(data: bytes, label: str, weights: Path | None) -> Archive:
     if text is None:
         raise ModelError(
             f"'{label}' holds weights without a model",
-            remedy="convert its JSON with --weights, or save the whole model",
+            remedy="convert its JSON with --weights W.h5",
         )
     chosen = weights_of(opened, "model_weights", label)
     if weights is not None:

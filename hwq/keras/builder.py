@@ -103,15 +103,17 @@ class Builder:
             rank = len(t.shape) + 1
             wish = t.name.removesuffix("_first")
             name = self.node("Transpose", [t.name], wish, perm=to_last(rank))
+            self.nodes[-1].name = f"{wish}_last"
             self._moved[t.name] = Tensor(name, t.shape)
         return self._moved[t.name]
 
     def rename(self, t: Tensor, since: int, wish: str) -> Tensor:
         """Name a layer's result after the layer, where a node from number `since` on made it."""
-        wish = f"{wish}_first" if t.first else wish
+        wish, label = f"{wish}_first" if t.first else wish, wish
         for node in self.nodes[since:]:
             if t.name in node.output and t.name != wish:
-                name = self.fresh(wish)
+                self._names.discard(t.name)
+                name, node.name = self.fresh(wish), label
                 for other in self.nodes[since:]:
                     other.input[:] = [name if i == t.name else i for i in other.input]
                 node.output[:] = [name if o == t.name else o for o in node.output]

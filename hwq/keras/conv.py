@@ -32,7 +32,7 @@ def depthwise_layout(kernel: Floats) -> Floats:
 def _convolved(
     layer: Layer, x: Tensor, w: Window, kernel: str, bias: str | None, channels: int, group: int, suffix: str
 ) -> Tensor:
-    inputs = [layer.b.first(x), kernel, *([] if bias is None else [bias])]
+    inputs: list[Tensor | str] = [layer.b.first(x), kernel, *([] if bias is None else [bias])]
     like = Tensor("", (*w.out, channels), True)
     return layer.node("Conv", inputs, like, suffix, group=group, **w.attributes())
 
@@ -71,8 +71,11 @@ def _stored_name(layer: Layer, name: str) -> str:
 
 def _separable(layer: Layer, x: Tensor, *, rank: int) -> Tensor:
     """A depthwise convolution, then a pointwise one with the bias; nothing is quantized between."""
-    w, multiplier, filters = window(layer, x, rank, "kernel_size"), layer.integer("depth_multiplier", 1), 0
-    filters = layer.integer("filters")
+    w, multiplier, filters = (
+        window(layer, x, rank, "kernel_size"),
+        layer.integer("depth_multiplier", 1),
+        layer.integer("filters"),
+    )
     middle = x.channels * multiplier
     shapes = {
         "depthwise_kernel": (*w.kernel, x.channels, multiplier),

@@ -6,6 +6,7 @@ Of a constant the same values are asked for, and checked here; of an activation 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,7 @@ def check(q: Quantizer, name: str) -> None:
 
 def activation_form(q: Quantizer) -> Form | None:
     """The QONNX node that is the same function as q for every input, or None."""
-    if q.grid is not None and q.affine == (1, 0):
+    if q.grid is not None and q.affine == (Fraction(1), Fraction(0)):
         kind, rounding, overflow = q.grid
         narrow = overflow is Overflow.SATURATE_SYMMETRIC and kind.signed
         plain = rounding is Rounding.HALF_EVEN and overflow in (Overflow.SATURATE, Overflow.SATURATE_SYMMETRIC)
