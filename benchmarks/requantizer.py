@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import time
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 
+from hwq.exact import rationals
 from hwq.fixed import FixedType, Rounding
 from hwq.ir import Edge
 from hwq.ops import Channels
@@ -27,10 +29,8 @@ SAMPLE = 20000
 def layer(count: int, top: int, acc_bits: int) -> tuple[Requant, Edge]:
     """Channels with products of float32 scales, as an 8-bit layer has them, and an accumulator of `acc_bits`."""
     rng = np.random.default_rng(count)
-    a = np.asarray(
-        [Fraction(float(np.float32(s))) for s in rng.uniform(0.3, 1.5, count) * top / 2.0**acc_bits], dtype=object
-    )
-    b = np.asarray([Fraction(float(np.float32(v))) for v in rng.uniform(-top / 4, top / 4, count)], dtype=object)
+    a = rationals(np.float32(rng.uniform(0.3, 1.5, count) * top / 2.0**acc_bits))
+    b = rationals(np.float32(rng.uniform(-top / 4, top / 4, count)))
     whole = np.asarray([0] * count, dtype=object), np.asarray([top] * count, dtype=object)
     op = Requant(Rounded(a, b, Rounding.HALF_EVEN, *whole), FixedType.covering(0, top), Channels(count, 1))
     return op, Edge.covering((1, count), -(1 << (acc_bits - 1)), 1 << (acc_bits - 1))
@@ -54,7 +54,7 @@ def main() -> None:
             point = (Fraction(2 * k - 1, 2) - b) / a
             _ = -(-point.numerator // point.denominator)
         fractions = (time.perf_counter() - start) / SAMPLE * points
-        steps = [f"{t - s:.2f} s" for s, t in zip(marks[:-1], marks[1:], strict=True)]
+        steps = [f"{t - s:.2f} s" for s, t in pairwise(marks)]
         bits = "-" if product is None else product.mult_bits
         rows.append([f"{count} channels, {top + 1} codes", points, *steps, bits, f"{fractions:.1f} s"])
     print(

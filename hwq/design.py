@@ -25,6 +25,7 @@ from hwq.fixed import FixedType
 from hwq.frontends.loading import Source, load_model, self_contained
 from hwq.frontends.onnx import read_model
 from hwq.ir import Graph
+from hwq.keras import convert, is_keras_file
 from hwq.names import identifier
 from hwq.passes import Costs, compile_graph
 from hwq.passes.final_softmax import with_softmax
@@ -279,7 +280,7 @@ def compile(
     """
     chosen = load_config(config)
     stage("reading the model")
-    model, folder = load_model(source)
+    model, folder = (convert(source), None) if is_keras_file(source) else load_model(source)
     types = {name: _input_type(name, text) for name, text in chosen.input_types.items()}
     real, host_axes = with_softmax(read_model(model, folder, types), chosen.softmax)
     real = with_output_types(real, _output_types(chosen))

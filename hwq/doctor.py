@@ -12,6 +12,7 @@ from hwq.targets import TARGETS
 from hwq.toolchain import compiler_version, find_compiler, find_headers
 
 OPTIONAL_PACKAGES = (
+    ("h5py", "Keras and QKeras files: pip install h5py"),
     ("matplotlib", "plots: pip install matplotlib"),
     ("onnxruntime", "comparison with onnxruntime: pip install onnxruntime"),
     ("qonnx", "comparison with qonnx's executor: pip install qonnx"),

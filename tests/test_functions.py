@@ -247,6 +247,12 @@ def test_a_saturated_function_stays_below_its_limit_however_near_it_comes(name: 
         assert codes_of(curve, step, np.asarray([[32767]]))[0, 0] == wanted
 
 
+def test_a_limit_holds_for_irrational_arguments_too():
+    curve = Scaled(Applied(Applied(Code(), "Exp"), "Erf"), scalar(4), scalar(0))
+    step = RoundStep(Rounding.FLOOR, np.asarray([-128]), np.asarray([127]))
+    assert codes_of(curve, step, np.asarray([[8, 40]])).tolist() == [[3, 3]]
+
+
 def test_a_chain_of_elementwise_ops_becomes_one_table_equal_to_the_chain():
     x = values_of(FixedType(True, 8, 4))
     constants = [
@@ -308,6 +314,41 @@ def test_a_function_that_turns_of_wide_accumulators_names_the_quantizer_to_add()
         hwq.HwqError, match=r"Gelu of codes .* too many for a table; put a quantizer of at most 16 bits"
     ):
         hwq.compile(wide_model("Gelu")[0], {"input_types": {"x": "ap_fixed<16,4>"}})
+
+
+@pytest.mark.parametrize(
+    "chain", [("Tanh", "Sign"), ("Elu", "Elu", "Floor"), ("Mish", "Sin", "ThresholdedRelu")], ids=str
+)
+def test_a_chain_through_irrational_values_may_end_in_rational_ones(chain: tuple[str, ...]):
+    """floor(elu(elu(x))) is an integer although nothing before it is rational: digits alone would never decide it."""
+    x, constants, values = (
+        values_of(FixedType(True, 6, 3)),
+        [],
+        [MP.mpf(float(v)) for v in values_of(FixedType(True, 6, 3))],
+    )
+    names = ["x", *(f"t{i}" for i in range(len(chain)))]
+    nodes = [
+        helper.make_node(CASES[op][0], [a], [b], name=b, **CASES[op][1])
+        for op, a, b in zip(chain, names, names[1:], strict=False)
+    ]
+    nodes.append(quant_node(names[-1], "y", (6, 1, 0.5, 0.0, "FLOOR"), constants))
+    for op in chain:
+        values = [CASES[op][2](v) for v in values]
+    design = hwq.compile(model(nodes, constants, x.size, ["y"]), {"input_types": {"x": "ap_fixed<6,3>"}})
+    want = [min(max(nearest(v * 2, "FLOOR"), -32), 31) for v in values]
+    assert design.simulate(x[None], codes=True).reshape(-1).tolist() == want
+
+
+def test_a_clamp_beside_the_range_is_a_constant():
+    """Clip(x, -2.5, -2) of x in -0.5 .. 0.4375 is -2."""
+    constants = [numpy_helper.from_array(np.float32(v), n) for n, v in (("lo", -2.5), ("hi", -2.0))]
+    nodes = [
+        helper.make_node("Clip", ["x", "lo", "hi"], ["c"], name="c"),
+        helper.make_node("Add", ["c", "x"], ["s"], name="s"),
+        quant_node("s", "y", (8, 1, 0.0625, 0.0, "ROUND"), constants),
+    ]
+    design = hwq.compile(model(nodes, constants, 2, ["y"]), {"input_types": {"x": "ap_fixed<4,0>"}})
+    assert design.simulate(np.asarray([[-0.5, 0.4375]]), codes=True).tolist() == [[-40, -25]]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
+from operator import add, mul
 from typing import Any
 
 from hwq.functions.arithmetic import Precise
@@ -59,7 +61,7 @@ def times(x: Number, y: Number, m: Precise | None) -> Number:
     for factor, other in ((x, q), (y, p)):
         if isinstance(factor, Fraction):
             ends = (other.above, other.below) if factor > 0 else (other.below, other.above)
-            bounds = _mapped(ends, lambda v, f=factor: v * f)
+            bounds = _mapped(ends, partial(mul, factor))
     return Ball(middle, radius + m.context.ldexp(abs(middle), -m.bits), *bounds)
 
 
@@ -80,7 +82,7 @@ def plus(x: Number, y: Number, m: Precise | None) -> Number:
     bounds: tuple[Fraction | None, Fraction | None] = (None, None)
     for term, other in ((x, q), (y, p)):
         if isinstance(term, Fraction):
-            bounds = _mapped((other.above, other.below), term.__add__)
+            bounds = _mapped((other.above, other.below), partial(add, term))
     return Ball(middle, p.radius + q.radius + m.context.ldexp(abs(middle), -m.bits), *bounds)
 
 

@@ -44,10 +44,16 @@ def activated(layer: Layer, x: Tensor, key: str = "activation", *, suffix: str =
     if spec is None:
         return x
     name = function_name(spec)
-    if name is not None and not (layer.spec.kind.startswith("Q") and name == "hard_sigmoid"):
-        if name in KERAS_FIRST or not is_quantizer_name(name):
-            return function(layer, x, name, suffix)
+    if name is not None and _is_keras_function(layer, name):
+        return function(layer, x, name, suffix)
     return quantized(layer, x, layer.parsed(spec, key), suffix)
+
+
+def _is_keras_function(layer: Layer, name: str) -> bool:
+    """Whether a bare name is Keras' function: QKeras' layers look among its own quantizers first."""
+    if layer.spec.kind.startswith("Q") and name == "hard_sigmoid":
+        return False
+    return name in KERAS_FIRST or not is_quantizer_name(name)
 
 
 def function_name(spec: Any) -> str | None:

@@ -90,6 +90,7 @@ def _layers(config: Mapping[str, Any], input_counts: bool) -> Iterator[LayerSpec
         name = inner.get("name", entry.get("name"))
         if not isinstance(kind, str) or not isinstance(name, str) or not name:
             raise ModelError("a layer without a name or class", remedy="save the model again")
+        kind = kind.removeprefix("qkeras>")  # legacy files write registered names
         _check_origin(entry, name, kind)
         group = snake_case(kind)
         if kind == "InputLayer" and not input_counts:

@@ -37,8 +37,10 @@ class Extremum(ScaledJointOp):
         return (Edge.covering(joint_shape(*inputs), int(lo.min()), int(hi.max()), self.frac),)
 
     def operands(self, inputs: tuple[Edge, ...]) -> tuple[FixedType, FixedType]:
-        """Types of the two compared integers."""
-        a, b = (FixedType.covering(int(lo.min()), int(hi.max()), self.frac) for lo, hi in self._ends(inputs))
+        """Types of the two compared integers: both signed where one is, for AMD's header compares such pairs wrongly."""
+        ends = [(int(lo.min()), int(hi.max())) for lo, hi in self._ends(inputs)]
+        sign = -1 if min(lo for lo, _ in ends) < 0 else 0
+        a, b = (FixedType.covering(min(lo, sign), hi, self.frac) for lo, hi in ends)
         return a, b
 
     @property
@@ -85,3 +87,5 @@ class Extremum(ScaledJointOp):
         yield Sample("broadcast", cls(True, one, -one, 3 * one), (a, Edge.covering((1, 1, 4), -2, 1)))
         far = Edge.covering((1, 5), -(1 << 60), 1 << 60)
         yield Sample("past_int64", cls(False, np.asarray([1 << 20]), 3 * one, one), (far, far))
+        falling, rising = Edge.covering((1, 5), -(1 << 40), -1), Edge.covering((1, 5), 0, 1 << 40)
+        yield Sample("mixed_signs", cls(True, one, one, zero), (falling, rising))

@@ -1,0 +1,51 @@
+"""`hwq convert`: a Keras or QKeras file becomes a quantized ONNX file."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+
+import click
+
+from hwq.cli_options import progress
+from hwq.errors import SpecError, printable
+
+
+@click.command("convert")
+@click.argument("model", type=click.Path())
+@click.option("--weights", type=click.Path(dir_okay=False), help="HDF5 weights, instead of the file's own.")
+@click.option("--end", "ends", multiple=True, metavar="LAYER", help="End the model at this layer; may be repeated.")
+@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help="Where to write: .onnx.")
+def convert_command(model: str, weights: str | None, ends: tuple[str, ...], output: str) -> None:
+    """Convert a QKeras file (.keras, .h5 or .json) to quantized ONNX. Needs no TensorFlow and runs no code of the file.
+
+    \b
+    Examples:
+      hwq convert model.keras -o model.onnx
+      hwq convert model.json --weights weights.h5 --end logits -o model.onnx
+    """
+    from hwq.keras import convert
+
+    stage = progress()
+    stage("converting")
+    converted = convert(model, weights, ends=ends)
+    _write(Path(output), converted.SerializeToString(deterministic=True))
+    stage.close()
+    graph = converted.graph
+    kinds = Counter(node.op_type for node in graph.node)
+    names = [", ".join(printable(port.name) for port in ports) for ports in (graph.input, graph.output)]
+    click.echo(f"{output}: {len(graph.node)} nodes ({', '.join(f'{n} {kind}' for kind, n in kinds.most_common())})")
+    click.echo(f"input {names[0]}; output {names[1]}")
+    click.echo(f"next: hwq export {output}")
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Written beside and renamed, so that a failure leaves nothing half done."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(data)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise SpecError(f"cannot write '{path}' ({error.strerror})", remedy="choose another -o") from None
