@@ -13,9 +13,10 @@ import click
 import numpy as np
 
 from hwq import __version__
-from hwq.cli_options import compile_model, model_options, progress
+from hwq.cli_options import compile_model, export_options, model_options, progress
 from hwq.errors import HwqError, SpecError, ToolError, printable
 from hwq.tables import shortened, text_table
+from hwq.targets import ALL_TARGETS
 
 if TYPE_CHECKING:
     from hwq.design import Design, Project, Result
@@ -65,7 +66,7 @@ def main() -> None:
 
 @main.command()
 @click.argument("model", type=click.Path())
-@model_options
+@export_options
 @click.option("-o", "--output", default=None, type=click.Path(), help="Folder to write.  [default: MODEL's name]")
 @click.option("--force", is_flag=True, help="Replace an earlier project in that folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
@@ -76,20 +77,30 @@ def export(model: str, output: str | None, force: bool, as_json: bool, **options
     Examples:
       hwq export model.onnx -o build
       hwq export model.onnx -o build --input-type 'x=ap_fixed<16,6>' --reuse 8
+      hwq export model.onnx -o build --target all
     """
     stage = progress()
-    design = compile_model(model, options, stage)
+    every = options["target"] == ALL_TARGETS
+    design = compile_model(model, {**options, "target": None} if every else options, stage)
     stage("writing the project")
-    project = design.export(output or f"{Path(model).stem}_{design.config.target}", force=force)
+    folder = output or f"{Path(model).stem}_{ALL_TARGETS if every else design.config.target}"
+    made = design.export_all(folder, force=force) if every else [design.export(folder, force=force)]
     stage.close()
     if as_json:
+        records = [{"path": str(p.path), "target": p.design.config.target, "digest": p.digest} for p in made]
+        layers = {"weights_digest": design.weights_digest(), "layers": list(design.rows())}
         click.echo(
-            json.dumps({"path": str(project.path), "digest": project.digest, "layers": list(design.rows())}, indent=1)
+            json.dumps(
+                {"path": str(folder), "projects": records, **layers} if every else {**records[0], **layers}, indent=1
+            )
         )
         return
-    click.echo(layer_table(design))
-    click.echo(f"\n{project.path}: {len(project.files)} files, digest {project.digest[:16]}")
-    click.echo(f"next: hwq verify {project.path}")
+    click.echo(layer_table(design) + "\n")
+    for project in made:
+        click.echo(f"{project.path}: {len(project.files)} files, digest {project.digest[:16]}")
+    if every:
+        click.echo(f"weights digest of all: {design.weights_digest()[:16]}")
+    click.echo(f"next: hwq verify {made[0].path}")
 
 
 @main.command()
@@ -101,9 +112,17 @@ def export(model: str, output: str | None, force: bool, as_json: bool, **options
 @click.option("--data", type=click.Path(dir_okay=False), help="Inputs: .npy, or .npz with an array per input.")
 @click.option("--samples", type=click.IntRange(min=1), help="Use so many samples.  [default: all of --data, else 100]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the samples drawn without --data.")
+@click.option("--prove", is_flag=True, help="Compare every quantizer's C++ with exact rationals at each step point.")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
 def verify(
-    model_or_dir: str, types: str, data: str | None, samples: int | None, seed: int, as_json: bool, **options: Any
+    model_or_dir: str,
+    types: str,
+    data: str | None,
+    samples: int | None,
+    seed: int,
+    prove: bool,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Build the project's C++, and compare every output code with the simulator's. Exit status 1 if any differs.
 
@@ -111,6 +130,7 @@ def verify(
     Examples:
       hwq verify build
       hwq verify model.onnx --data inputs.npy
+      hwq verify build --prove
     """
     import tempfile
 
@@ -127,9 +147,14 @@ def verify(
             project = design.export(Path(work) / "project")
         x = None if data is None else load_data(data, project.design, samples)
         result = project.verify(x, types, samples=samples or 100, seed=seed, stage=stage)
+        record, lines, fine = verdict(project, result), [verdict_text(project, result)], bool(result)
+        if prove:
+            proved = project.prove(types, stage=stage)
+            record["proof"], fine = proved.plain(), fine and bool(proved)
+            lines.append(proved.text(printable(project.design.name)))
     stage.close()
-    click.echo(json.dumps(verdict(project, result), indent=1) if as_json else verdict_text(project, result))
-    if not result:
+    click.echo(json.dumps(record, indent=1) if as_json else "\n".join(lines))
+    if not fine:
         sys.exit(EXIT_DIFFERENT)
 
 

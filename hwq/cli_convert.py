@@ -20,6 +20,9 @@ from hwq.errors import SpecError, printable
 def convert_command(model: str, weights: str | None, ends: tuple[str, ...], output: str) -> None:
     """Convert a QKeras file (.keras, .h5 or .json) to quantized ONNX. Needs no TensorFlow and runs no code of the file.
 
+    As in QKeras, a kernel's quantizer with alpha None scales by a power of two per output channel (auto_po2); those of
+    biases and activations do not. Automatic scales are computed here and written as constants.
+
     \b
     Examples:
       hwq convert model.keras -o model.onnx

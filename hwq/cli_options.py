@@ -8,7 +8,7 @@ import click
 
 from hwq.errors import SpecError
 from hwq.progress import Progress
-from hwq.targets import TARGETS
+from hwq.targets import ALL_TARGETS, TARGETS
 
 if TYPE_CHECKING:
     from hwq.design import Design
@@ -16,9 +16,18 @@ if TYPE_CHECKING:
 
 def model_options(function: Any) -> Any:
     """The options that decide what a model compiles to."""
+    return _with_options(function, sorted(TARGETS))
+
+
+def export_options(function: Any) -> Any:
+    """The same, where every target may be chosen at once."""
+    return _with_options(function, [*sorted(TARGETS), ALL_TARGETS])
+
+
+def _with_options(function: Any, targets: list[str]) -> Any:
     options = [
         click.option("--config", type=click.Path(dir_okay=False), help="YAML file with these choices, and per layer."),
-        click.option("--target", type=click.Choice(sorted(TARGETS)), help="HLS tool.  [default: vivado]"),
+        click.option("--target", type=click.Choice(targets), help="HLS tool.  [default: vivado]"),
         click.option("--io", type=click.Choice(["parallel", "stream"]), help="Layer interfaces.  [default: parallel]"),
         click.option("--reuse", type=click.IntRange(min=1), help="Uses of each multiplier per sample.  [default: 1]"),
         click.option("--top", help="Name of the top function.  [default: from the file]"),

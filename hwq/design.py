@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from onnx import ModelProto
 
 import hwq
 from hwq.codegen.project import MANIFEST, files_digest, write_files
@@ -27,13 +28,14 @@ from hwq.frontends.onnx import read_model
 from hwq.ir import Graph
 from hwq.keras import convert, is_keras_file
 from hwq.names import identifier
-from hwq.passes import Costs, compile_graph
+from hwq.passes import Costs, Stages, compile_graph, stages
 from hwq.passes.final_softmax import with_softmax
 from hwq.passes.output_types import with_output_types
+from hwq.prove import Proved, prove_sources
 from hwq.quantizers import type_spec
-from hwq.real import InputType
+from hwq.real import InputType, RealGraph
 from hwq.simulate import Simulator, decode, outer_shape
-from hwq.targets import Target, get_target
+from hwq.targets import ALL_TARGETS, TARGETS, Target, get_target
 from hwq.vectors import codes_text, random_inputs
 from hwq.verify import Result, verify_sources
 
@@ -181,6 +183,14 @@ class Design:
                 total.update(digest_bytes(rom))
         return total.hexdigest()
 
+    def meaning(self) -> RealGraph:
+        """The real graph, read again from the model."""
+        return _meaning(*load_model(self.model), self.config)[0]
+
+    def stages(self) -> Stages:
+        """The passes of this compilation once more, with what they keep to themselves."""
+        return stages(self.meaning(), semantics=self.config.semantics, costs=Costs(**self.config.costs))
+
     def rows(self) -> Iterator[dict[str, Any]]:
         """One record per layer: node, kernel, types, ranges, cost."""
         for node in self.graph.nodes:
@@ -196,6 +206,7 @@ class Design:
                 "macs": node.op.macs(self.graph.ins(node)),
                 "rom_bits": sum(r.bits for r in node.op.roms()),
                 "cycles": node.op.cycles(self.graph.ins(node)),
+                "proof": None if node.proof is None else node.proof.plain(),
             }
 
     def export(self, path: str | Path, target: str | None = None, *, force: bool = False) -> Project:
@@ -205,6 +216,28 @@ class Design:
         files = design.render()
         write_files(files, Path(path), force=force)
         return Project(Path(path), tuple(sorted(files)), files_digest(_sources(files)), design)
+
+    def export_all(self, path: str | Path, *, force: bool = False) -> list[Project]:
+        """Write a project for every target below `path`: all of them or none, with one digest of the weights."""
+        if self.config.part:
+            raise SpecError(f"part '{self.config.part}' for every target", remedy="a device belongs to one target")
+        designs = {n: Design(self.graph, self.config.updated(target=n), self.model) for n in sorted(TARGETS)}
+        projects = {name: design.render() for name, design in designs.items()}
+        files = {f"{name}/{file}": data for name, project in projects.items() for file, data in project.items()}
+        manifest = {
+            "hwq": hwq.__version__,
+            "model": self.graph.name,
+            "target": ALL_TARGETS,
+            "targets": list(projects),
+            "weights_digest": self.weights_digest(),
+            "digest": files_digest(files),
+        }
+        files[MANIFEST] = (json.dumps(manifest, indent=1) + "\n").encode()
+        write_files(files, Path(path), force=force)
+        return [
+            Project(Path(path) / name, tuple(sorted(project)), files_digest(_sources(project)), designs[name])
+            for name, project in projects.items()
+        ]
 
     def __repr__(self) -> str:
         return f"<hwq.Design {self.name}: {len(self.graph.nodes)} layers>"
@@ -255,12 +288,23 @@ class Project:
         target: Target = get_target(self.design.config.target)
         return verify_sources(self.path, graph, target, self.design.settings().top, data, stage, types)
 
+    def prove(self, types: str = "vendor", *, stage: Stage = _silent) -> Proved:
+        """Compile every quantizer's circuit as it lies in the folder, and compare it with the exact step function.
+
+        At both sides of every step point of every channel, over the whole reachable range; tables at every code.
+        """
+        design, target = self.design, get_target(self.design.config.target)
+        return prove_sources(self.path, design.stages(), design.graph, target, design.settings().top, types, stage)
+
     @staticmethod
     def load(path: str | Path, stage: Stage = _silent) -> Project:
         """A project that was exported earlier, from its folder: its model is compiled again with its own settings."""
         folder = Path(path)
         try:
             manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+            if isinstance(manifest, dict) and manifest.get("target") == ALL_TARGETS:
+                one = folder / str(manifest["targets"][0])
+                raise SpecError(f"'{folder}' holds a project per target", remedy=f"name one of them, such as '{one}'")
             model = (folder / "model" / "model.onnx").read_bytes()
             config = load_config(manifest["config"])
         except (OSError, ValueError, KeyError, TypeError):
@@ -281,9 +325,7 @@ def compile(
     chosen = load_config(config)
     stage("reading the model")
     model, folder = (convert(source), None) if is_keras_file(source) else load_model(source)
-    types = {name: _input_type(name, text) for name, text in chosen.input_types.items()}
-    real, host_axes = with_softmax(read_model(model, folder, types), chosen.softmax)
-    real = with_output_types(real, _output_types(chosen))
+    real, host_axes = _meaning(model, folder, chosen)
     names = list(dict.fromkeys(n.name for n in real.nodes))
     for pattern in chosen.unmatched(names):
         shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
@@ -296,6 +338,13 @@ def compile(
     if fallback and not chosen.top:
         chosen = replace(chosen, top=identifier(fallback, "net"))
     return Design(graph, chosen, self_contained(model, folder))
+
+
+def _meaning(model: ModelProto, folder: Path | None, config: Config) -> tuple[RealGraph, dict[str, int]]:
+    """The real graph of a model as configured, and the axis of the Softmax that the host computes, by output."""
+    types = {name: _input_type(name, text) for name, text in config.input_types.items()}
+    real, host_axes = with_softmax(read_model(model, folder, types), config.softmax)
+    return with_output_types(real, _output_types(config)), host_axes
 
 
 def _input_type(name: str, text: str) -> InputType:

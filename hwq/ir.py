@@ -49,6 +49,18 @@ class Edge:
 
 
 @dataclass(frozen=True)
+class Proof:
+    """A circuit was compared with what it replaces, over all that can reach it, and nothing differed."""
+
+    kind: str  # "steps": points at both sides of every step; "table": all codes; "pairs": all pairs of codes
+    compared: int
+
+    def plain(self) -> dict[str, str | int]:
+        """For JSON."""
+        return {"kind": self.kind, {"steps": "points", "table": "codes"}.get(self.kind, self.kind): self.compared}
+
+
+@dataclass(frozen=True)
 class Node:
     """One hardware op. `name` is the ONNX node it came from, as the file spells it."""
 
@@ -56,6 +68,7 @@ class Node:
     op: Op
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    proof: Proof | None = None  # where the op is a circuit that a pass has put in another's place
 
 
 @dataclass(frozen=True)

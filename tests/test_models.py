@@ -23,7 +23,10 @@ WHOLE = (
     "finn_TFC_1W2A_streamlined",
     "finn_bc_mlp_streamlined",
 )
-UNIT_KINDS = ("quant_", "trunc_", "bipolar_", "mt_", "bn_", "gemm_", "matmul_", "shared_weights", "transpose_")
+UNIT_KINDS = (
+    *("quant_", "trunc_", "bipolar_", "mt_", "bn_", "gemm_", "matmul_", "shared_weights", "transpose_"),
+    *("lut_", "prelu_"),
+)
 INPUT_TYPES = {"bn_negative_zero_gamma": {"x": "ap_ufixed<4,4>"}}  # the file gives its input no type
 
 

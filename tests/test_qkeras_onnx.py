@@ -236,6 +236,23 @@ def test_a_weight_has_the_quantizers_codes_and_exact_scale(spec: str):
     assert np.array_equal(codes.astype(object) * scale + offset, wanted)
 
 
+def test_a_kernel_in_keras_layout_keeps_its_scale_per_output_channel_through_a_transpose():
+    kernel = np.random.default_rng(8).normal(size=(2, 2, 3, 4)).astype(np.float32) * [0.1, 1.0, 3.0, 9.0]
+    nodes = [
+        onnx_ops.quantizer_node("quantized_bits(4,0,1,alpha='auto_po2')", "k", "kq", name="kq"),
+        helper.make_node("Transpose", ["kq"], ["w"], perm=[3, 2, 0, 1]),
+        helper.make_node("Conv", ["x", "w"], ["c"], name="conv"),
+        onnx_ops.quantizer_node("quantized_relu(6,3)", "c", "y", name="act"),
+    ]
+    constants = [numpy_helper.from_array(kernel.astype(np.float32), "k")]
+    proto = model(nodes, tensors(x=[1, 3, 5, 5]), tensors(y=[1, 4, 4, 4]), constants)
+    design = hwq.compile(proto, {"input_types": {"x": "ap_fixed<6,3>"}})
+    x = np.ldexp(np.random.default_rng(9).integers(-32, 32, (8, 3, 5, 5)), -3).astype(np.float32)
+    evaluator = ReferenceEvaluator(proto, new_ops=onnx_ops.reference_ops())
+    wanted = np.concatenate([evaluator.run(None, {"x": one[None]})[0] for one in x])
+    assert np.array_equal(design.simulate(x).reshape(wanted.shape).astype(np.float32), wanted)
+
+
 def test_every_quantizer_has_a_case_as_activation_and_as_weight():
     functions = {"hard_sigmoid", "smooth_sigmoid", "hard_tanh", "smooth_tanh", "relu", "linear"}
     chained = {"quantized_ulaw", "sigmoid", "tanh"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from hwq.codegen.render import Settings, render
 from hwq.ir import Edge, Graph
 from hwq.ops import Conv, Gather, Pool, Sample
-from hwq.passes.fold import choose_folds
+from hwq.passes.fold import choose_folds, divisors
 from hwq.selection import Selection
 from hwq.targets import get_target
 from hwq.toolchain import find_headers
@@ -65,7 +66,11 @@ def pools(draw: st.DrawFn) -> Sample:
     if any(o < 1 for o in window.outputs(extents)) or int(window.counts(extents).min()) == 0:
         window = Window.over(extents, (0, len(extents) - 1))
     lo, hi = sorted(draw(st.tuples(st.integers(-40, 40), st.integers(-40, 40))))
-    return Sample("pool", Pool(window, how, draw(st.integers(-9, 9))), (Edge.covering(extents, lo, hi, 1),))
+    x = Edge.covering(extents, lo, hi, 1)
+    pool = Pool(window, how, draw(st.integers(-9, 9)))
+    axis = pool.lane_axis(x)
+    lanes = 1 if axis is None else draw(st.sampled_from(divisors(extents[axis])))
+    return Sample("pool", replace(pool, lanes=lanes), (x,))
 
 
 @st.composite

@@ -151,6 +151,12 @@ def array_names(graph: Graph, top: str) -> dict[str, str]:
     return names
 
 
+def layer_functions(graph: Graph, top: str) -> dict[str, str]:
+    """C names of the layers' functions by the first edge that each writes; a reshape has none."""
+    named = zip(graph.nodes, _layer_names(graph, array_names(graph, top), top), strict=True)
+    return {node.outputs[0]: name for node, name in named if not isinstance(node.op, Reshape)}
+
+
 def _layer_names(graph: Graph, names: Mapping[str, str], top: str) -> list[str]:
     """C names of the layers' functions, which no array, type or ROM has, nor the top function."""
     taken = {*RESERVED, top, *names.values(), *(f"{n}_t" for n in names.values())}

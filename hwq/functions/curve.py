@@ -157,9 +157,9 @@ class Applied(Curve):
                     remedy="put a Clip before it that keeps to where it is defined",
                 ) from None
         assert m is not None
-        if function.flat:
+        if isinstance(x, Ball) and (function.flat or function.gated):
             low, high = (function.exact(v, *arguments) for v in x.ends(m))
-            if low == high:
+            if low == high and (function.flat or low == 0):
                 return low
         return self._ball(function, x, arguments, m)
 

@@ -29,6 +29,7 @@ class Function:
     parameters: tuple[str, ...] = ()
     trend: Trend = lambda *_: 0
     bounds: Bounds = lambda *_: (None, None)
+    gated: bool = False  # rational everywhere, and 0 throughout an interval at whose ends it is 0
     flat: bool = False  # constant between jumps, and monotone: equal at two points is equal between them
 
     def exact(self, x: Fraction, *parameters: Fraction) -> Fraction:

@@ -92,7 +92,8 @@ def _separable(layer: Layer, x: Tensor, *, rank: int) -> Tensor:
 KINDS: Mapping[str, Unary] = MappingProxyType(
     {
         **{f"{q}Conv{n}D": partial(_conv, rank=n) for q in ("", "Q") for n in (1, 2)},
-        **{f"{q}DepthwiseConv{n}D": partial(_depthwise, rank=n) for q in ("", "Q") for n in (1, 2)},
+        **{kind: partial(_depthwise, rank=2) for kind in ("DepthwiseConv2D", "QDepthwiseConv2D")},
+        "DepthwiseConv1D": partial(_depthwise, rank=1),
         **{f"{q}SeparableConv{n}D": partial(_separable, rank=n) for q in ("", "Q") for n in (1, 2)},
         "QConv2DBatchnorm": partial(_conv, rank=2, folded=True),
         "QDepthwiseConv2DBatchnorm": partial(_depthwise, rank=2, folded=True),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TypeGuard
 
 import onnx
 
@@ -40,7 +40,7 @@ REFUSED: Mapping[str, str] = MappingProxyType(
 )
 
 
-def is_keras_file(source: Any) -> bool:
+def is_keras_file(source: object) -> TypeGuard[str | Path]:
     """Whether a model's path says that Keras wrote it."""
     return isinstance(source, str | Path) and Path(source).suffix.lower() in SUFFIXES
 

@@ -51,22 +51,19 @@ def _factor(layer: Layer, q: Quantizer, area: int) -> np.float32:
 
 def _global(layer: Layer, x: Tensor, *, rank: int, largest: bool) -> Tensor:
     _check_global(layer, x, rank)
-    op = "GlobalMaxPool" if largest else "GlobalAveragePool"
+    kept, x = layer.flag("keepdims", False), layer.b.first(x)
     like = Tensor("", (*[1] * rank, x.channels), True)
-    return _squeezed(layer, layer.node(op, [layer.b.first(x)], like, "pool"), rank)
+    if largest:
+        axes = layer.value("axes", list(range(2, rank + 2)), np.int64)
+        return layer.node("ReduceMax", [x, axes], like if kept else Tensor("", (x.channels,)), keepdims=int(kept))
+    y = layer.node("GlobalAveragePool", [x], like, "pool")
+    return y if kept else layer.node("Flatten", [y], Tensor("", (y.channels,)), axis=1)
 
 
 def _check_global(layer: Layer, x: Tensor, rank: int) -> None:
     layer.channels_last()
     if len(x.shape) != rank + 1:
         raise layer.broken(f"an input of {len(x.shape)} axes where {rank + 1} belong")
-
-
-def _squeezed(layer: Layer, y: Tensor, rank: int) -> Tensor:
-    if layer.flag("keepdims", False):
-        return y
-    axes = layer.value("axes", list(range(2, rank + 2)), np.int64)
-    return layer.node("Squeeze", [y, axes], Tensor("", (y.channels,)))
 
 
 def _quantized_global(layer: Layer, x: Tensor) -> Tensor:

@@ -14,15 +14,36 @@ from hwq.ir import Edge
 from hwq.ops.base import Kernel, Op, Rom, Sample, as_codes, inverse, wide_constant
 from hwq.window import Reduction, Window, WindowAxis
 
+PARALLEL_TAPS = 256  # elements of a window read in one cycle
+
 
 @dataclass(frozen=True)
 class Pool(Op):
-    """The window spans all axes of x. Outside x stands the code `pad` in sums; extrema leave the outside out."""
+    """The window spans all axes of x. Outside x stands the code `pad` in sums; extrema leave the outside out.
+
+    Each cycle makes `lanes` outputs, neighbours along the longest axis on which the window does not move.
+    """
 
     kind = "pool"
     window: Window
     how: Reduction
     pad: int = 0
+    lanes: int = 0  # 0: the whole axis at once
+
+    def lane_axis(self, x: Edge) -> int | None:
+        """The axis along which outputs are made at once: the channels."""
+        still = [(n, -axis) for axis, (n, m) in enumerate(zip(x.shape, self.window.moves(), strict=True)) if not m]
+        return -max(still)[1] if still else None
+
+    @property
+    def serial(self) -> bool:
+        """Whether the window is too large to be read at once: one element a cycle instead."""
+        return self.window.taps > PARALLEL_TAPS
+
+    def array(self, x: Edge) -> int:
+        """`lanes` as a number."""
+        axis = self.lane_axis(x)
+        return 1 if axis is None or self.serial else self.lanes or x.shape[axis]
 
     def axes(self, x: Edge) -> list[WindowAxis]:
         """The loops over all axes."""
@@ -82,10 +103,12 @@ class Pool(Op):
         return wide_constant("pad", self.pad)
 
     def lanes_in_out(self, inputs: tuple[Edge, ...]) -> tuple[int, int]:
-        return self.window.taps, 1
+        lanes = self.array(inputs[0])
+        return (1, 1) if self.serial else (self.window.taps * lanes, lanes)
 
     def cycles(self, inputs: tuple[Edge, ...]) -> int:
-        return prod(self.window.outputs(inputs[0].shape))
+        outputs = prod(self.window.outputs(inputs[0].shape)) // self.array(inputs[0])
+        return outputs * self.window.taps if self.serial else outputs
 
     def __str__(self) -> str:
         size = "x".join(str(k) for k in self.window.kernel)
@@ -100,6 +123,10 @@ class Pool(Op):
         for how in Reduction:
             yield Sample(how.value, cls(window(2, 2), how), (x,))
             yield Sample(f"{how.value}_padded", cls(window(3, 2, 1, 1, 1), how, 0 if how is not how.SUM else -5), (x,))
+        yield Sample("folded", cls(window(2, 2), Reduction.LARGEST, lanes=1), (Edge.covering((1, 8, 4, 4), 0, 9),))
+        yield Sample("two_lanes", cls(window(2, 1), Reduction.SUM, lanes=2), (Edge.covering((1, 4, 3, 3), 0, 9),))
+        large = Edge.covering((1, 2, 17, 16), -8, 7)
+        yield Sample("serial", cls(Window.over(large.shape, (2, 3)), Reduction.SUM), (large,))
         yield Sample("dilated", cls(window(2, 1, 2, 1, 0), Reduction.LARGEST), (x,))
         yield Sample("global", cls(Window.over((1, 3, 5, 6), (2, 3)), Reduction.SUM), (x,))
         yield Sample("across", cls(Window.over((1, 3, 5, 6), (1, 3)), Reduction.LEAST), (x,))

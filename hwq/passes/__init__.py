@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from hwq.errors import InternalError
 from hwq.ir import Graph
@@ -18,6 +19,22 @@ from hwq.passes.transposes import sink_transposes
 from hwq.real import RealGraph
 
 
+@dataclass(frozen=True)
+class Stages:
+    """A graph on its way: what its quantizers are, and what they became."""
+
+    exact: Graph  # every quantizer an exact step function or table
+    narrowed: Graph  # the same outputs, joins in their narrowest form
+    realised: Graph  # circuits only
+
+
+def stages(graph: RealGraph, *, semantics: str = "real", costs: Costs = DEFAULT_COSTS) -> Stages:
+    """The passes up to the one that makes circuits."""
+    exact = sink_transposes(lower(merge(graph), semantics))
+    narrowed = narrow(exact)
+    return Stages(exact, narrowed, realise(narrowed, costs))
+
+
 def compile_graph(
     graph: RealGraph, reuse_of: Callable[[str], int], *, semantics: str = "real", costs: Costs = DEFAULT_COSTS
 ) -> Graph:
@@ -25,7 +42,7 @@ def compile_graph(
 
     `semantics` is "real" (correctly rounded real functions) or "ort" (onnxruntime's float32 requantization).
     """
-    return legal(fold(reuse_of)(absorb(realise(narrow(sink_transposes(lower(merge(graph), semantics))), costs))))
+    return legal(fold(reuse_of)(absorb(stages(graph, semantics=semantics, costs=costs).realised)))
 
 
 def legal(graph: Graph) -> Graph:
@@ -39,6 +56,7 @@ def legal(graph: Graph) -> Graph:
 __all__ = [
     "DEFAULT_COSTS",
     "Costs",
+    "Stages",
     "absorb",
     "compile_graph",
     "fold",
@@ -48,4 +66,5 @@ __all__ = [
     "narrow",
     "realise",
     "sink_transposes",
+    "stages",
 ]

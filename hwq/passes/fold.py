@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import isqrt
 
 from hwq.ir import Graph, Node
-from hwq.ops import Add, Conv, Dense, Extremum, Lut, Mul, MultiplyShift, Scale, Shift, Threshold
+from hwq.ops import Add, Conv, Dense, Extremum, Lut, Mul, MultiplyShift, Pool, Scale, Shift, Threshold
 
 WORDS_A_LUT = 64  # words of one bit that a lookup table of the fabric holds
 MAX_LANES = 4096  # products unrolled side by side; beyond, the tools refuse or crawl (see docs)
@@ -14,7 +15,8 @@ MAX_LANES = 4096  # products unrolled side by side; beyond, the tools refuse or 
 
 def divisors(n: int) -> list[int]:
     """Every divisor of n, ascending."""
-    return [d for d in range(1, n + 1) if n % d == 0]
+    small = [d for d in range(1, isqrt(n) + 1) if n % d == 0]
+    return sorted({*small, *(n // d for d in small)})
 
 
 def choose_folds(n_in: int, n_out: int, reuse: int, group: int = 0) -> tuple[int, int]:
@@ -50,6 +52,11 @@ def fold(reuse_of: Callable[[str], int]) -> Callable[[Graph], Graph]:
             if isinstance(node.op, Conv):
                 out_folds, in_folds = choose_folds(node.op.taps, node.op.n_out, reuse, node.op.channels[1])
                 return replace(node, op=replace(node.op, pe=node.op.n_out // out_folds, simd=node.op.taps // in_folds))
+            if isinstance(node.op, Pool):
+                x = graph.ins(node)[0]
+                axis = node.op.lane_axis(x)
+                lanes = 1 if axis is None else choose_lanes(x.shape[axis], node.op.window.taps, reuse)
+                return replace(node, op=replace(node.op, lanes=lanes))
             if isinstance(node.op, Shift | Threshold | Scale | MultiplyShift | Add | Mul | Extremum):
                 cost = node.op.levels if isinstance(node.op, Threshold) and not node.op.search else 1
                 lanes = choose_lanes(graph.outs(node)[0].size, cost, reuse)

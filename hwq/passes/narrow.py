@@ -14,7 +14,7 @@ import numpy as np
 
 from hwq.exact import scalar
 from hwq.fixed import INT64_SAFE, Codes, Rounding
-from hwq.ir import Edge, Graph, Node
+from hwq.ir import Edge, Graph, Node, Proof
 from hwq.ops import Add
 from hwq.ops.joint import is_shift
 from hwq.ops.requant import Requant
@@ -35,9 +35,11 @@ def narrow(graph: Graph) -> Graph:
             continue
         if uses[node.inputs[0]] != 1:
             continue
-        found = narrowest(maker.op, node.op, *graph.ins(maker))
+        a, b = graph.ins(maker)
+        found = narrowest(maker.op, node.op, a, b)
         if found is not None:
-            changed[maker.outputs] = replace(maker, op=found[0])
+            proof = Proof("pairs", (a.hi - a.lo + 1) * (b.hi - b.lo + 1))
+            changed[maker.outputs] = replace(maker, op=found[0], proof=proof)
             changed[node.outputs] = replace(node, op=found[1])
     return graph.map_nodes(lambda n: changed.get(n.outputs, n)) if changed else graph
 

@@ -15,7 +15,7 @@ import numpy as np
 from hwq.errors import InternalError
 from hwq.exact import elementwise, uniform
 from hwq.fixed import Codes, Rounding, code_dtype, log2_exact
-from hwq.ir import Edge, Graph, Node
+from hwq.ir import Edge, Graph, Node, Proof
 from hwq.ops import Channels, Lut, MultiplyShift, Op, Shift, Threshold
 from hwq.ops.requant import Requant
 from hwq.ops.tabulated import Tabulated
@@ -45,7 +45,8 @@ def realise(graph: Graph, costs: Costs = DEFAULT_COSTS) -> Graph:
             if table is None:
                 alias[node.outputs[0]] = node.inputs[0]
             else:
-                nodes.append(replace(node, op=table))
+                proof = Proof("table", node.op.reached(x).size)
+                nodes.append(replace(node, op=table, proof=proof))
             continue
         rows = node.op.step.integer_rows(x.lo, x.hi)
         rows = replace(rows, base=rows.base + node.op.offsets[:, 0])
@@ -53,10 +54,21 @@ def realise(graph: Graph, costs: Costs = DEFAULT_COSTS) -> Graph:
         if circuit is None:
             alias[node.outputs[0]] = node.inputs[0]
         else:
-            nodes.append(replace(node, op=circuit))
+            proof = Proof("steps", sum(p.size for p in step_points(rows, x.lo, x.hi)))
+            nodes.append(replace(node, op=circuit, proof=proof))
     renamed = graph.renamed(alias)
-    swapped = {n.outputs: n.op for n in nodes}
-    return renamed.with_nodes([replace(n, op=swapped[n.outputs]) for n in renamed.nodes if n.outputs in swapped])
+    swapped = {n.outputs: n for n in nodes}
+    return renamed.with_nodes(
+        [replace(swapped[n.outputs], inputs=n.inputs) for n in renamed.nodes if n.outputs in swapped]
+    )
+
+
+def step_points(rows: Rows, lo: int, hi: int) -> Iterator[Codes]:
+    """Per channel, the codes at both sides of every step in `lo..hi`, and both ends: each once, ascending."""
+    ends = np.asarray([lo, hi], dtype=rows.bounds.dtype)
+    for row in rows.bounds:
+        steps = row[(row > lo) & (row <= hi)]
+        yield np.unique(np.concatenate([ends, steps, steps - 1]))
 
 
 def cheapest(requant: Requant, rows: Rows, x: Edge, name: str, costs: Costs) -> Op | None:

@@ -9,6 +9,7 @@ from hwq.targets.base import Target, TypeStyle, check_name
 from hwq.targets.styles import AC_TYPES, AP_TYPES
 
 TARGETS = MappingProxyType({t.name: t for t in (vivado.TARGET, vitis.TARGET, catapult.TARGET, native.TARGET)})
+ALL_TARGETS = "all"
 TYPE_STYLES = MappingProxyType({"vivado": AP_TYPES, "vitis": AP_TYPES, "catapult": AC_TYPES})
 
 
@@ -17,4 +18,4 @@ def get_target(name: str) -> Target:
     return check_name(name, TARGETS)
 
 
-__all__ = ["TARGETS", "TYPE_STYLES", "Target", "TypeStyle", "get_target"]
+__all__ = ["ALL_TARGETS", "TARGETS", "TYPE_STYLES", "Target", "TypeStyle", "get_target"]

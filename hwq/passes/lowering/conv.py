@@ -45,9 +45,17 @@ def _by_channel(low: Lowering, node: real.RealNode, x: Coded, op: real.Conv) -> 
         v.size == 1 or narrowed(v.reshape((1,) * (rank - v.ndim) + v.shape)).shape[2:] == (1,) * (rank - 2)
         for v in (x.of.a, x.of.b)
     ) and all(v.size == 1 or v.reshape((1,) * (rank - v.ndim) + v.shape).shape[0] == 1 for v in (x.of.a, x.of.b))
-    if fits and op.window.padded:
-        fits = _zero_code(x) is not None
-    return x if fits else on_one_grid(low, node, x, [])
+    if fits and not (op.window.padded and _zero_code(x) is None):
+        return x
+    try:
+        return on_one_grid(low, node, x, [])
+    except UnsupportedError:
+        if not fits:
+            raise
+        raise UnsupportedError(
+            "padding with zeros around an activation that has no code for zero",
+            remedy="put a quantizer with an integer zero point before it, or pads of 0",
+        ) from None
 
 
 def _zero_code(x: Coded) -> int | None:

@@ -17,7 +17,7 @@ import numpy as np
 
 from hwq import real
 from hwq.errors import UnsupportedError
-from hwq.exact import Rationals, scalar, squeeze_uniform
+from hwq.exact import Rationals, elementwise, scalar, squeeze_uniform
 from hwq.fixed import Codes, FixedType, log2_exact
 from hwq.functions import (
     Applied,
@@ -80,20 +80,39 @@ def whole(x: Curved) -> Curve:
 
 
 def with_curves(rules: Mapping[type[real.RealOp], LoweringRule]) -> dict[type[real.RealOp], LoweringRule]:
-    """The rules, each taught what to do with a curve that reaches it."""
+    """The rules, each taught what to do with a curve that reaches it.
+
+    A join of codes with themselves (x * Clip(x)) is made as any join, and remembered as a curve of those codes, which
+    a function after it starts from.
+    """
+    origins: dict[str, tuple[str, Curve]] = {}  # edge a join made -> the edge it came from, and its code as a curve
+
+    def origin(state: Pending) -> Pending:
+        if isinstance(state, Coded) and state.edge in origins:
+            edge, curve = origins[state.edge]
+            return Curved(edge, state.of, curve)
+        return state
 
     def taught(kind: type[real.RealOp], rule: LoweringRule) -> LoweringRule:
         def run(low: Lowering, node: real.RealNode, op: Any, *states: Pending) -> Sequence[Pending]:
-            if not any(isinstance(s, Curved) for s in states):
+            pending = any(isinstance(s, Curved) for s in states)
+            if kind in JOINS and len({_edge(origin(s)) for s in states}) == 1 and _edge(origin(states[0])):
+                join = _joined(JOINS[kind](op), [origin(s) for s in states], node)
+                if pending:
+                    return [join]
+                (made,) = rule(low, node, op, *states)
+                if isinstance(made, Coded) and _listable(low.edges[join.edge], 1) and _plain(made.of):
+                    a, b = made.of.a, made.of.b
+                    origins[made.edge] = join.edge, Scaled(join.curve, elementwise(lambda v: 1 / v, a), -b / a)
+                return [made]
+            if kind is real.Unary:
+                return rule(low, node, op, *(origin(s) for s in states))
+            if not pending:
                 return rule(low, node, op, *states)
             if kind is real.Quantize:
                 return [_quantized(low, node, op, states[0])]
             if kind is real.Stairs:
                 return [_counted(low, node, op, states[0])]
-            if kind in JOINS and len({_edge(s) for s in states}) == 1:
-                pair = [whole(s if isinstance(s, Curved) else curved(coded(s, node))) for s in states]
-                one = Affine(scalar(1), scalar(0))
-                return [Curved(str(_edge(states[0])), one, Joined(JOINS[kind](op), *pair))]
             if kind is real.Select and not op.selection.fills:
                 (state,) = states
                 assert isinstance(state, Curved)
@@ -110,6 +129,17 @@ def with_curves(rules: Mapping[type[real.RealOp], LoweringRule]) -> dict[type[re
         return run
 
     return {kind: taught(kind, rule) for kind, rule in rules.items()}
+
+
+def _joined(how: str, states: list[Pending], node: real.RealNode) -> Curved:
+    """A join of two curves of the same codes."""
+    first, second = (s if isinstance(s, Curved) else curved(coded(s, node)) for s in states)
+    return Curved(first.edge, Affine(scalar(1), scalar(0)), Joined(how, whole(first), whole(second)))
+
+
+def _plain(of: Affine) -> bool:
+    """Whether codes follow from values: no clamp is pending and no factor is 0."""
+    return of.lo is None and of.hi is None and all(v != 0 for v in of.a.reshape(-1))
 
 
 def _keeps_order(state: Pending, op: real.Pool) -> bool:

@@ -6,6 +6,7 @@ so; then integer factors and an offset are searched that have the same code for 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from itertools import product
 from typing import Any
@@ -16,6 +17,7 @@ from hwq import real
 from hwq.errors import UnsupportedError
 from hwq.exact import Rationals, scalar, uniform
 from hwq.fixed import Codes, FixedType, Rounding
+from hwq.ir import Proof
 from hwq.ops import Add, Channels
 from hwq.ops.requant import Requant
 from hwq.passes.lowering.ort import REMEDY, singles
@@ -53,6 +55,7 @@ def lower_ort_add(
     left, right, offset, drop = found
     add = Add(np.asarray([left]), np.asarray([right]), kind.frac + drop)
     (edge,) = low.emit(node, add, *(o.edge for o in operands))
+    low.nodes[-1] = replace(low.nodes[-1], proof=Proof("pairs", wanted.size))
     ends = (np.asarray([int(v)], dtype=object) for v in (wanted.min(), wanted.max()))
     step = Rounded(scalar(Fraction(1, 1 << drop)), scalar(Fraction(offset, 1 << drop)), Rounding.FLOOR, *ends)
     (out,) = low.emit(node, Requant(step, kind, Channels()), edge)

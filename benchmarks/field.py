@@ -1,0 +1,312 @@
+"""hwq beside hls4ml, qonnx and onnxruntime, measured in one run; and hwq's own cost from 10 k to 10 M weights.
+
+    python benchmarks/field.py [--quick]
+
+The peers are installed from PyPI into build/bench-venv on the first run. Writes benchmarks/results/field.md and .json,
+and field.png where matplotlib is installed. A number is the median of a few repetitions; builds are timed once, cold.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")  # before numpy: the comparison is on one thread
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from datetime import date
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+from peers import median
+
+import hwq
+from hwq.tables import text_table
+from hwq.toolchain import compiler_version, require_compiler
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared" / "models"
+RESULTS = Path(__file__).resolve().parent / "results"
+PEERS = ("hls4ml", "qonnx", "onnxruntime")
+DOMAIN = "qonnx.custom_op.general"
+MODELS = ("TFC_1W2A", "bv_digits_mlp_w4a4", "bv_digits_cnn_w4a4_pc")
+CURVE = (10_000, 100_000, 1_000_000, 10_000_000)
+LIMIT = 300  # seconds that a peer may take
+
+
+def mlp(widths: tuple[int, ...], name: str, bits: int = 8) -> onnx.ModelProto:
+    """A QONNX MLP of one bit width, with scales that are powers of two, as hls4ml wants them."""
+    rng = np.random.default_rng(0)
+    constants: list[onnx.TensorProto] = []
+    nodes: list[onnx.NodeProto] = []
+
+    def constant(key: str, value: Any) -> str:
+        constants.append(numpy_helper.from_array(np.asarray(value, dtype=np.float32), key))
+        return key
+
+    def quant(x: str, y: str, scale: float, signed: int, narrow: int) -> str:
+        inputs = [x, constant(f"{y}_s", scale), constant(f"{y}_z", 0), constant(f"{y}_b", bits)]
+        options = {"signed": signed, "narrow": narrow, "rounding_mode": "ROUND"}
+        nodes.append(helper.make_node("Quant", inputs, [y], name=y, domain=DOMAIN, **options))
+        return y
+
+    edge = quant("x", "xq", 2.0**-7, 1, 0)
+    for i, (n_in, n_out) in enumerate(pairwise(widths)):
+        weights = quant(constant(f"w{i}", rng.uniform(-1, 1, (n_in, n_out))), f"wq{i}", 2.0**-7, 1, 1)
+        nodes.append(helper.make_node("MatMul", [edge, weights], [f"h{i}"], name=f"fc{i}"))
+        edge = f"h{i}"
+        if i < len(widths) - 2:
+            nodes.append(helper.make_node("Relu", [edge], [f"r{i}"], name=f"relu{i}"))
+            edge = quant(f"r{i}", f"a{i}", 0.25, 0, 0)
+    ports = [
+        (n, helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, w]))
+        for n, w in (("x", widths[0]), (edge, widths[-1]))
+    ]
+    graph = helper.make_graph(nodes, name, [ports[0][1]], [ports[1][1]], constants)
+    imports = [helper.make_opsetid("", 13), helper.make_opsetid(DOMAIN, 1)]
+    return helper.make_model(graph, opset_imports=imports, ir_version=8)
+
+
+def environment(folder: Path) -> Path:
+    """The Python of the peers' own environment, made on the first run."""
+    python = folder / "bin" / "python"
+    if not (folder / "ready").is_file():
+        print(f"installing {', '.join(PEERS)} into {folder} ...", flush=True)
+        venv.create(folder, with_pip=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", *PEERS], check=True)
+        (folder / "ready").write_text("\n".join(PEERS))
+    return python
+
+
+def peer(python: Path, which: str, model: Path, work: Path) -> dict[str, Any]:
+    """What a peer needs for a model, or why it does not run it."""
+    command = [
+        str(python),
+        str(Path(__file__).with_name("peers.py")),
+        which,
+        str(model),
+        str(work / which / model.stem),
+    ]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LIMIT)
+        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    except subprocess.TimeoutExpired:
+        return {"failed": f"no result in {LIMIT} s"}
+    except (ValueError, IndexError):
+        return {"failed": f"exit status {done.returncode}"}
+    return found
+
+
+def timed(run: Any) -> tuple[float, Any]:
+    """Seconds of one call, and what it returned."""
+    start = time.perf_counter()
+    result = run()
+    return time.perf_counter() - start, result
+
+
+class Stages:
+    """Collects how long the stages of a verification take."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last = ("", time.perf_counter())
+
+    def __call__(self, label: str) -> None:
+        now = time.perf_counter()
+        self.seconds[self._last[0].split(" ")[0]] = now - self._last[1]
+        self._last = (label, now)
+
+
+def own(path: Path, work: Path) -> dict[str, Any]:
+    """hwq's figures for a model, builds from an empty cache."""
+    with tempfile.TemporaryDirectory(dir=work) as cache:
+        os.environ["XDG_CACHE_HOME"] = cache
+        export, project = timed(lambda: hwq.compile(path).export(work / "own" / path.stem, force=True))
+        design = project.design
+        shape = tuple(n for i, n in enumerate(design.inputs[0].shape) if i or n != 1)
+        x = np.random.default_rng(0).normal(size=(256, *shape))
+        stages, samples = Stages(), 50
+        assert project.verify(x[:samples], stage=stages)
+        stages("")
+        native, emulator = timed(design.emulator)
+        again, _ = timed(design.emulator)
+        assert np.array_equal(emulator(x, codes=True), design.simulate(x, codes=True))
+        many = np.concatenate([x] * 8)
+        return {
+            "macs": sum(r["macs"] for r in design.rows()),
+            "export": export,
+            "build vendor": stages.seconds["compiling"],
+            "csim vendor": stages.seconds["running"] / samples,
+            "build native": native,
+            "build again": again,
+            "native": median(lambda: emulator(many, threads=1)) / len(many),
+            "native all cores": median(lambda: emulator(many)) / len(many),
+            "simulate 1": median(lambda: design.simulate(x[:1])),
+            "simulate 256": median(lambda: design.simulate(x)),
+        }
+
+
+def curve(work: Path, sizes: tuple[int, ...]) -> list[dict[str, Any]]:
+    """Export, native build and run of one square dense layer of so many weights."""
+    rows = []
+    for size in sizes:
+        n = round(size**0.5)
+        path = work / f"dense{n}.onnx"
+        onnx.save(mlp((n, n), f"dense{n}"), path)
+        with tempfile.TemporaryDirectory(dir=work) as cache:
+            os.environ["XDG_CACHE_HOME"] = cache
+            export, project = timed(lambda path=path: hwq.compile(path).export(work / "curve", force=True))
+            build, emulator = timed(project.design.emulator)
+            x = np.random.default_rng(0).normal(size=(64, n))
+            run = median(lambda e=emulator, x=x: e(x, threads=1)) / len(x)
+            simulate = median(lambda d=project.design, x=x: d.simulate(x)) / len(x)
+        rows.append({"weights": n * n, "export": export, "native build": build, "native": run, "simulate": simulate})
+        print(f"  {n * n} weights: export {seconds(export)}, build {seconds(build)}, run {seconds(run)}", flush=True)
+    return rows
+
+
+def seconds(value: float | None) -> str:
+    """Three figures with a unit."""
+    if value is None:
+        return "-"
+    return f"{value:.3g} s" if value >= 1 else f"{value * 1e3:.3g} ms" if value >= 1e-3 else f"{value * 1e6:.3g} us"
+
+
+COMPARED = (  # what, hwq's figure, peer, its figure
+    ("convert and write", "export", "hls4ml", "convert"),
+    ("build, native types", "build native", "hls4ml", "compile"),
+    ("build, ap_fixed", "build vendor", "hls4ml", "compile"),
+    ("C-simulation of a sample, native types, one thread", "native", "hls4ml", "predict"),
+    ("C-simulation of a sample, native types, all cores", "native all cores", "hls4ml", "predict"),
+    ("C-simulation of a sample, ap_fixed", "csim vendor", "hls4ml", "predict"),
+    ("Python simulator, one sample", "simulate 1", "qonnx", "execute"),
+    ("Python simulator, 256 samples", "simulate 256", "ort", "batch 256"),
+    ("build again (from the cache)", "build again", "", ""),
+)
+
+
+def compared(models: list[dict[str, Any]]) -> list[list[Any]]:
+    """Rows of model, what, hwq, peer, theirs, ratio (above 1: hwq is faster)."""
+    rows = []
+    for record in models:
+        for what, ours, name, theirs in COMPARED:
+            value, other = record["hwq"][ours], record.get(name, {}).get(theirs) if name else None
+            ratio = f"{other / value:.2f}" if other else ""
+            rows.append([record["model"], what, seconds(value), name, seconds(other) if name else "", ratio])
+    return rows
+
+
+def report(found: dict[str, Any]) -> str:
+    """The results as Markdown."""
+    lines = ["# hwq beside its field", "", "Written by `python benchmarks/field.py`; numbers as measured.", ""]
+    lines += [f"- {key}: {value}" for key, value in found["machine"].items()]
+    lines += [
+        "",
+        "A ratio above 1 means that hwq is faster. onnxruntime (ort) runs the same graph in float32 without",
+        "",
+    ]
+    lines[-1:] = ["quantizers, the floor for any simulator. hls4ml's predict includes its Python loop.", ""]
+
+    def table(header: list[str], rows: list[list[Any]]) -> list[str]:
+        rule = "|" + "---|" * len(header)
+        return ["| " + " | ".join(header) + " |", rule, *("| " + " | ".join(map(str, r)) + " |" for r in rows), ""]
+
+    lines += table(["model", "what", "hwq", "peer", "theirs", "ratio"], compared(found["models"]))
+    missing = [
+        f"- {n} on {m['model']}: {m[n]['failed']}"
+        for m in found["models"]
+        for n in ("hls4ml", "qonnx", "ort")
+        if "failed" in m[n]
+    ]
+    lines += ["Not run by the peer:", "", *missing, ""] if missing else []
+    lines += ["## Cost by size: one square dense layer, 8-bit weights and inputs", ""]
+    header = ["weights", "compile and export", "native build", "native run of a sample", "simulator per sample"]
+    keys = ("export", "native build", "native", "simulate")
+    lines += table(header, [[f"{r['weights']:,}", *(seconds(r[k]) for k in keys)] for r in found["curve"]])
+    return "\n".join(lines)
+
+
+def plot(found: dict[str, Any], path: Path) -> None:
+    """Both halves of the report as one picture, where matplotlib is installed."""
+    try:
+        import matplotlib
+    except ImportError:
+        return
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.5), layout="constrained")
+    bars = [r for r in compared(found["models"]) if r[5]]
+    left.barh([f"{r[0]}: {r[1]}" for r in bars], [float(r[5]) for r in bars])
+    left.set_xscale("log")
+    left.axvline(1, color="black", linewidth=0.8)
+    left.tick_params(axis="y", labelsize=6)
+    left.set_xlabel("times faster than the peer")
+    for key in ("export", "native build", "native", "simulate"):
+        right.loglog([r["weights"] for r in found["curve"]], [r[key] for r in found["curve"]], marker="o", label=key)
+    right.set_xlabel("weights")
+    right.set_ylabel("seconds")
+    right.legend()
+    figure.savefig(path, dpi=120)
+
+
+def machine(python: Path) -> dict[str, str]:
+    """Where the numbers come from."""
+    versions = subprocess.run(
+        [python, "-m", "pip", "list", "--format=json"], capture_output=True, text=True, check=True
+    )
+    packages = {p["name"]: p["version"] for p in json.loads(versions.stdout)}
+    cpu = next(
+        (
+            line.split(":")[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        "",
+    )
+    return {
+        "date": date.today().isoformat(),
+        "machine": f"{cpu or platform.processor()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start",
+        "compiler": compiler_version(require_compiler()),
+        "versions": f"Python {platform.python_version()}, numpy {np.__version__}, hwq {hwq.__version__}, "
+        + ", ".join(f"{p} {packages.get(p, '?')}" for p in PEERS),
+    }
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="one model, and the curve to 1 M weights; writes nothing")
+    quick = parser.parse_args().quick
+    python = environment(ROOT / "build" / "bench-venv")
+    found: dict[str, Any] = {"machine": machine(python), "models": []}
+    with tempfile.TemporaryDirectory(prefix="hwq-field-") as name:
+        work = Path(name)
+        onnx.save(mlp((784, 64, 64, 10), "mlp_784_64_64_10"), work / "mlp_784_64_64_10.onnx")
+        shared = [p for p in (SHARED / f"{m}.onnx" for m in MODELS) if p.is_file() and not quick]
+        for path in (work / "mlp_784_64_64_10.onnx", *shared):
+            print(path.stem, flush=True)
+            record = {"model": path.stem, "hwq": own(path, work)}
+            record.update({which: peer(python, which, path, work) for which in ("hls4ml", "qonnx", "ort")})
+            found["models"].append(record)
+        found["curve"] = curve(work, CURVE[:3] if quick else CURVE)
+    print(text_table(["model", "what", "hwq", "peer", "theirs", "ratio"], compared(found["models"]), right=(2, 4, 5)))
+    if not quick:
+        RESULTS.mkdir(exist_ok=True)
+        (RESULTS / "field.md").write_text(report(found))
+        (RESULTS / "field.json").write_text(json.dumps(found, indent=1) + "\n")
+        plot(found, RESULTS / "field.png")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

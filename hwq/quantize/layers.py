@@ -1,0 +1,113 @@
+"""The layers of a float ONNX model, as one quantizes them: a weight, a bias behind it, an output after its function."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import helper, numpy_helper
+
+from hwq.errors import UnsupportedError
+
+LINEAR = ("Conv", "Gemm", "MatMul", "ConvTranspose")
+JOINS = ("Add", "Sub", "Mul", "Sum", "Mean", "Div")
+FUNCTIONS = frozenset(
+    {"Relu", "LeakyRelu", "PRelu", "Clip", "Sigmoid", "Tanh", "HardSigmoid", "HardSwish", "Elu", "Selu", "Softplus"}
+    | {"Softsign", "Gelu", "Mish", "BatchNormalization", "Exp", "Erf", "Sqrt", "Reciprocal"}
+)  # computed at once with the layer before them
+QUANTIZED = frozenset({"QuantizeLinear", "Quant", "BipolarQuant", "QLinearConv", "QLinearMatMul", "IntQuant"})
+
+
+@dataclass(frozen=True)
+class FloatLayer:
+    """`weight` and `bias` are initializers ("" where there is none), `axis` the weight's output channels."""
+
+    name: str
+    op: str
+    weight: str
+    bias: str
+    axis: int
+    output: str  # the tensor that is quantized
+    nonnegative: bool
+
+
+def initializers(model: onnx.ModelProto) -> dict[str, npt.NDArray[np.float32]]:
+    """The float constants of a model by name."""
+    found = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type == "Constant" and node.attribute and node.attribute[0].name == "value":
+            found[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
+    return {name: np.asarray(a, dtype=np.float32) for name, a in found.items() if a.dtype.kind == "f"}
+
+
+def float_layers(model: onnx.ModelProto) -> tuple[FloatLayer, ...]:
+    """The layers in order. A model that holds quantizers already is refused."""
+    already = next((n for n in model.graph.node if n.op_type in QUANTIZED or n.domain == "qkeras"), None)
+    if already is not None:
+        raise UnsupportedError(
+            "the model is quantized already", node=already.name, op=already.op_type, remedy="compile it as it is"
+        )
+    constants = initializers(model)
+    readers: dict[str, list[onnx.NodeProto]] = {}
+    for node in model.graph.node:
+        for name in node.input:
+            readers.setdefault(name, []).append(node)
+    found: list[FloatLayer] = []
+    inside: set[str] = set()  # outputs that belong to a layer already
+    for node in model.graph.node:
+        if node.output[0] in inside or all(i in constants or not i for i in node.input):
+            continue
+        layer = _layer(node, constants, readers, inside)
+        if layer is not None:
+            found.append(layer)
+    return tuple(found)
+
+
+def _layer(
+    node: onnx.NodeProto,
+    constants: Mapping[str, npt.NDArray[np.float32]],
+    readers: Mapping[str, Sequence[onnx.NodeProto]],
+    inside: set[str],
+) -> FloatLayer | None:
+    weight = bias = ""
+    axis, output = 0, node.output[0]
+    linear = node.op_type in LINEAR and len(node.input) > 1 and node.input[1] in constants
+    if linear:
+        weight = node.input[1]
+        bias = node.input[2] if len(node.input) > 2 and node.input[2] in constants else ""
+        axis = _channel_axis(node, constants[weight].ndim)
+        add = _only(readers, output)
+        if not bias and add is not None and add.op_type == "Add":
+            constant = [i for i in add.input if i in constants]
+            if constant:
+                bias, output = constant[0], add.output[0]
+                inside.add(output)
+    elif node.op_type in JOINS:
+        if sum(i not in constants for i in node.input) < 2:
+            return None
+    elif node.op_type not in FUNCTIONS:
+        return None
+    last = node
+    while (following := _only(readers, output)) is not None and following.op_type in FUNCTIONS:
+        last, output = following, following.output[0]
+        inside.add(output)
+    nonnegative = last.op_type in ("Relu", "Sigmoid", "HardSigmoid", "Softplus", "Exp")
+    return FloatLayer(node.name or node.output[0], node.op_type, weight, bias, axis, output, nonnegative)
+
+
+def _only(readers: Mapping[str, Sequence[onnx.NodeProto]], name: str) -> onnx.NodeProto | None:
+    nodes = readers.get(name, ())
+    return nodes[0] if len(nodes) == 1 else None
+
+
+def _channel_axis(node: onnx.NodeProto, rank: int) -> int:
+    """The axis of a weight along which its output channels lie."""
+    attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+    if node.op_type == "Conv":
+        return 0
+    if node.op_type == "ConvTranspose":
+        return 1
+    return 0 if node.op_type == "Gemm" and attributes.get("transB", 0) else rank - 1
