@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test slow lint bench clean
+.PHONY: demo test slow lint bench field clean
 
 demo: $(VENV)/.demo
 	$(BIN)/hwq export examples/rings.onnx --target vivado -o build/rings --force
@@ -22,6 +22,9 @@ lint: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(BIN)/python benchmarks/spine.py
+
+field: $(VENV)/.test
+	$(BIN)/python benchmarks/field.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

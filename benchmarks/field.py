@@ -41,7 +41,7 @@ PEERS = ("hls4ml", "qonnx", "onnxruntime")
 DOMAIN = "qonnx.custom_op.general"
 MODELS = ("TFC_1W2A", "bv_digits_mlp_w4a4", "bv_digits_cnn_w4a4_pc")
 CURVE = (10_000, 100_000, 1_000_000, 10_000_000)
-LIMIT = 300  # seconds that a peer may take
+LIMIT = 120  # seconds that a peer may take
 
 
 def mlp(widths: tuple[int, ...], name: str, bits: int = 8) -> onnx.ModelProto:

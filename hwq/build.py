@@ -20,7 +20,8 @@ from hwq.toolchain import Headers, compile_cpp, compiler_version, require_compil
 LIMIT = 1 << 30  # bytes of builds that are kept; the ones unused for longest go first
 RECENT = 3600.0  # seconds for which a build is in use by whoever asked for it
 HEADER_SUFFIXES = frozenset(["", ".h", ".hpp"])
-NATIVE_FLAGS = ("-O3", "-march=native", "-ffp-contract=off", "-fno-exceptions", "-fPIC")
+EXACT_FLOATS = ("-ffp-contract=off", "-fno-trapping-math", "-fno-math-errno")  # only what changes no result
+NATIVE_FLAGS = ("-O3", "-march=native", *EXACT_FLOATS, "-fno-exceptions", "-fPIC")
 VENDOR_FLAGS = ("-O1",)
 
 

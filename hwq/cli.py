@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hwq.design import Design, Project, Result
 
 EXIT_DIFFERENT, EXIT_UNUSABLE = 1, 2
+EXECUTORS = ("onnxruntime", "qonnx", "onnx")
 
 
 class Commands(click.Group):
@@ -113,6 +114,7 @@ def export(model: str, output: str | None, force: bool, as_json: bool, **options
 @click.option("--samples", type=click.IntRange(min=1), help="Use so many samples.  [default: all of --data, else 100]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the samples drawn without --data.")
 @click.option("--prove", is_flag=True, help="Compare every quantizer's C++ with exact rationals at each step point.")
+@click.option("--reference", type=click.Choice(EXECUTORS), help="Compare values with that executor too; explain all.")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
 def verify(
     model_or_dir: str,
@@ -121,6 +123,7 @@ def verify(
     samples: int | None,
     seed: int,
     prove: bool,
+    reference: str | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -131,6 +134,7 @@ def verify(
       hwq verify build
       hwq verify model.onnx --data inputs.npy
       hwq verify build --prove
+      hwq verify build --data inputs.npy --reference onnxruntime
     """
     import tempfile
 
@@ -152,6 +156,10 @@ def verify(
             proved = project.prove(types, stage=stage)
             record["proof"], fine = proved.plain(), fine and bool(proved)
             lines.append(proved.text(printable(project.design.name)))
+        if reference:
+            compared = project.design.reference(reference, x, samples=samples or 100, seed=seed, stage=stage)
+            record["reference"], fine = compared.plain(), fine and bool(compared)
+            lines.append(compared.text(printable(project.design.name)))
     stage.close()
     click.echo(json.dumps(record, indent=1) if as_json else "\n".join(lines))
     if not fine:

@@ -22,6 +22,7 @@ from hwq.config import Config, load_config
 from hwq.emulate import Emulator, load_library
 from hwq.errors import HwqError, SpecError
 from hwq.exact import Rationals, to_float, uniform
+from hwq.executors import Executor
 from hwq.fixed import FixedType
 from hwq.frontends.loading import Source, load_model, self_contained
 from hwq.frontends.onnx import read_model
@@ -34,6 +35,7 @@ from hwq.passes.output_types import with_output_types
 from hwq.prove import Proved, prove_sources
 from hwq.quantizers import type_spec
 from hwq.real import InputType, RealGraph
+from hwq.reference import Compared, compare
 from hwq.simulate import Simulator, decode, outer_shape
 from hwq.targets import ALL_TARGETS, TARGETS, Target, get_target
 from hwq.vectors import codes_text, random_inputs
@@ -182,6 +184,29 @@ class Design:
                 total.update(f"{node.outputs[0]} {rom.role}\n".encode())
                 total.update(digest_bytes(rom))
         return total.hexdigest()
+
+    def reference(
+        self,
+        name: str,
+        x: Any = None,
+        *,
+        samples: int = 100,
+        seed: int = 0,
+        executor: Executor | None = None,
+        stage: Stage = _silent,
+    ) -> Compared:
+        """Compare values with another executor (onnxruntime, qonnx, onnx), and explain every difference.
+
+        `executor` takes the place of the one that `name` says. Real inputs are rounded to float32 first.
+        """
+        for given, what in ((self.config.output_types, "output types"), (self.config.softmax != "hardware", "softmax")):
+            if given:
+                raise SpecError(f"--reference with {what} of its own", remedy="compile the model as it is")
+        if self.config.semantics != "real":
+            raise SpecError("--reference explains exact rounding", remedy="use --semantics real")
+        data = random_inputs(self.graph, samples, seed) if x is None else x
+        stage(f"running {name}")
+        return compare(name, load_model(self.model)[0], self.meaning(), self.graph, data, executor)
 
     def meaning(self) -> RealGraph:
         """The real graph, read again from the model."""

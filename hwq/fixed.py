@@ -173,6 +173,8 @@ def _tie_goes_up(floor: Codes, num: Codes, rounding: Rounding) -> Codes:
 
 def round_doubles(values: npt.NDArray[np.float64], rounding: Rounding) -> npt.NDArray[np.float64]:
     """`round(values)` for float64, exactly: the part after the point is exact, taken toward zero."""
+    if rounding is Rounding.HALF_EVEN:
+        return np.rint(values)
     whole = np.trunc(values)
     part = values - whole
     if rounding is Rounding.TO_ZERO:
@@ -185,10 +187,8 @@ def round_doubles(values: npt.NDArray[np.float64], rounding: Rounding) -> npt.ND
     if rounding is Rounding.AWAY:
         return np.asarray(whole + away)
     size = np.abs(part)
-    if rounding is Rounding.HALF_EVEN:
-        tie: Codes = np.fmod(whole, 2) != 0
-    elif rounding is Rounding.HALF_UP:
-        tie = part > 0
+    if rounding is Rounding.HALF_UP:
+        tie: Codes = part > 0
     elif rounding is Rounding.HALF_DOWN:
         tie = part < 0
     else:

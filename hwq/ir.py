@@ -52,7 +52,8 @@ class Edge:
 class Proof:
     """A circuit was compared with what it replaces, over all that can reach it, and nothing differed."""
 
-    kind: str  # "steps": points at both sides of every step; "table": all codes; "pairs": all pairs of codes
+    kind: str  # "steps": points at both sides of every step; "table": all codes; "pairs": all pairs of codes;
+    # "formula": nothing was listed, the circuit is the quantizer's own formula
     compared: int
 
     def plain(self) -> dict[str, str | int]:

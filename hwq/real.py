@@ -7,7 +7,7 @@ edge's shape. A quantizer says both how reals become codes and what each code is
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from hwq.constants import Coded
@@ -198,3 +198,4 @@ class RealGraph:
     outputs: Mapping[str, str]  # ONNX output name -> edge
     nodes: tuple[RealNode, ...]
     shapes: Mapping[str, Shape]
+    tensors: Mapping[str, str] = field(default_factory=dict)  # ONNX tensor name -> edge, as the file was read

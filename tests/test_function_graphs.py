@@ -201,14 +201,6 @@ def test_an_output_type_is_the_quantizer_that_a_function_needs():
     assert design.simulate(np.zeros((1, 3)), codes=True).tolist() == [[128, 128, 128]]
 
 
-@pytest.mark.parametrize(
-    ("op", "attributes"), [("Elu", {"alpha": float("nan")}), ("HardSigmoid", {"beta": float("inf")})]
-)
-def test_a_parameter_that_is_no_number_is_refused_by_name(op: str, attributes: dict[str, float]):
-    with pytest.raises(hwq.HwqError, match=r"node 'function' .*(alpha|beta) = (nan|inf)"):
-        hwq.compile(single(op, True, **attributes), {"input_types": {"x": "ap_fixed<8,4>"}})
-
-
 def test_a_function_of_an_untyped_model_input_asks_for_the_input_type():
     with pytest.raises(hwq.HwqError, match=r"--input-type 'x="):
         hwq.compile(single("Sigmoid", True))

@@ -53,8 +53,8 @@ def check_small(vendor: str, sources, targets, tmp_path: Path) -> int:
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_every_mode_equals_the_vendors_header_over_small_formats(vendor: str, tmp_path: Path):
     sources = [FixedType(True, 5, 3), FixedType(False, 4, 3)]
-    targets = [FixedType(s, w, f) for s, w, f in product((True, False), (1, 3), (0, 2, 4))]
-    assert check_small(vendor, sources, targets, tmp_path) > 500
+    targets = [FixedType(s, w, f) for s, w, f in product((True, False), (1, 3), (0, 2))]
+    assert check_small(vendor, sources, targets, tmp_path) > 300
 
 
 @pytest.mark.slow
@@ -211,14 +211,14 @@ def check_wide(vendor: str, count: int, seed: int, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_random_wide_expressions_equal_rationals_and_the_vendors_header(vendor: str, tmp_path: Path):
-    check_wide(vendor, 40, 1, tmp_path)
+    check_wide(vendor, 24, 1, tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("vendor", VENDORS)
-@pytest.mark.parametrize("seed", range(2, 8))
+@pytest.mark.parametrize("seed", range(2, 6))
 def test_many_random_wide_expressions_equal_rationals_and_the_vendors_header(vendor: str, seed: int, tmp_path: Path):
-    check_wide(vendor, 150, seed, tmp_path)
+    check_wide(vendor, 100, seed, tmp_path)
 
 
 def write_project(graph, target: Target, folder: Path, change=lambda path, text: text) -> None:

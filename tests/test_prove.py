@@ -106,7 +106,7 @@ def test_a_step_functions_proof_counts_both_sides_of_every_step_and_both_ends() 
     found = proofs(hwq.compile(shifts_model()))
     assert found["h dense"] is None
     (steps,) = [p for p in found.values() if p]
-    # Sums of -128..112 sixteenths... every channel passes all 15 steps: 30 codes beside them and the two ends.
+    # Each channel passes at most 15 steps: two codes beside each, and the two ends of the range.
     assert steps["kind"] == "steps"
     assert 15 * 2 + 2 <= steps["points"] <= 3 * (15 * 2 + 2)
 
@@ -220,7 +220,7 @@ def test_a_moved_offset_is_fed_with_the_codes(tmp_path: Path) -> None:
     assert dense.bias is not None
     assert shift.add is None
     (feed,) = feeds_of(design.stages(), design.graph)
-    values = [(np.asarray(codes, dtype=float) / 4, answers) for (codes,), answers in zip(feed.points, feed.answers)]
+    values = [(np.asarray(codes, dtype=float) / 4, answers) for (codes,), answers in zip(feed.points, feed.answers, strict=True)]
     for real, answers in values:
         assert np.array_equal(np.clip(np.rint(real), -8, 7), np.asarray(answers, dtype=float))
 

@@ -11,12 +11,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from hwq.errors import UnsupportedError
 from hwq.fixed import FixedType, Rounding
-from hwq.ir import Edge
+from hwq.ir import Edge, Node
 from hwq.ops import Channels, Lut, MultiplyShift, Op, Shift, Threshold
 from hwq.ops.requant import Requant
 from hwq.passes.costs import Costs
-from hwq.passes.realise import cheapest, proved
+from hwq.passes.realise import cheapest, formula_shift, proved
 from hwq.passes.requantizer import multiply_shift
 from hwq.points import least_integers
 from hwq.steps import Rounded, Rows, Stairs
@@ -251,3 +252,25 @@ def test_points_a_hair_above_an_integer_are_not_taken_for_it() -> None:
     multiples, yes = np.asarray([[0, 3]] * 3), np.ones((3, 2), dtype=bool)
     assert least_integers(origin, spacing, multiples, yes, yes).tolist() == [[6, 7], [5, 6], [5, 6]]
     assert least_integers(origin, spacing, multiples, ~yes, yes).tolist() == [[6, 7], [6, 7], [5, 6]]
+
+
+def test_more_codes_than_can_be_listed_are_shifted_by_the_quantizers_own_formula() -> None:
+    op, x = (
+        requant([Fraction(1, 16)], [Fraction(3)], lo=-(1 << 23), hi=(1 << 23) - 1),
+        Edge.covering((1, 1), -(1 << 30), 1 << 30),
+    )
+    node = Node("wide", op, ("x",), ("y",))
+    shift = formula_shift(node, x)
+    assert isinstance(shift, Shift)
+    codes = np.asarray([x.lo, -25, -24, -9, -8, -7, 0, 7, 8, 9, 24, 25, 1 << 27, x.hi])
+    got = shift.prepare((x,))(codes.reshape(-1, 1, 1))[0].reshape(-1)
+    assert got.tolist() == [in_fractions(op, 0, int(v)) for v in codes]
+
+
+def test_more_codes_than_can_be_listed_by_a_real_scale_are_refused_by_node() -> None:
+    op, x = (
+        requant([Fraction(1, 3)], [Fraction(0)], lo=-(1 << 23), hi=1 << 23),
+        Edge.covering((1, 1), -(1 << 30), 1 << 30),
+    )
+    with pytest.raises(UnsupportedError, match=r"wide.*20 bits"):
+        formula_shift(Node("wide", op, ("x",), ("y",)), x)

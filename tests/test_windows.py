@@ -141,7 +141,7 @@ def test_random_windows_in_cpp_equal_the_simulator(tmp_path_factory: Any, sample
 
 @pytest.mark.slow
 @needs_headers
-@settings(max_examples=15, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(cases, min_size=20, max_size=30))
 def test_many_random_windows_in_cpp_equal_the_simulator(tmp_path_factory: Any, samples: list[Sample]) -> None:
     cpp_agrees(graph_of(samples), tmp_path_factory.mktemp("windows"))

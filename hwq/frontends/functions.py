@@ -38,10 +38,7 @@ def applied(call: Call, x: Value, function: str, *arguments: Rationals) -> list[
 
 def number(call: Call, name: str, default: float) -> Rationals:
     """A float attribute, which is float32 and therefore a fraction."""
-    value = float(np.float32(call.attribute(name, default)))
-    if not np.isfinite(value):
-        raise call.fail(f"{name} = {value}", "retrain or re-export the model")
-    return scalar(Fraction(value))
+    return scalar(Fraction(float(np.float32(call.attribute(name, default)))))
 
 
 def plain(function: str, **defaults: float) -> Rule:

@@ -53,7 +53,7 @@ STANDARD: Mapping[str, Rule] = MappingProxyType(
     }
 )
 MAX_FOLDED = 1 << 26  # elements that folding may add to a model's constants, all nodes together
-QONNX_DOMAINS = frozenset({"onnx.brevitas", "qonnx.custom_op.general", "finn.custom_op.general"})
+QONNX_DOMAINS = ("onnx.brevitas", "qonnx.custom_op.general", "finn.custom_op.general")
 RULES: Mapping[str, Mapping[str, Rule]] = MappingProxyType(
     {
         "": STANDARD,
@@ -129,7 +129,9 @@ class _Walk:
             )
         for node in in_order(self.graph.node, set(self.env)):
             self._visit(node)
-        return RealGraph(self.graph.name or "model", inputs, self._outputs(), tuple(self.nodes), self.shapes)
+        tensors = {name: value.edge for name, value in self.env.items() if isinstance(value, Signal)}
+        outputs = self._outputs()
+        return RealGraph(self.graph.name or "model", inputs, outputs, tuple(self.nodes), self.shapes, tensors)
 
     def _read_constants(self) -> None:
         for tensor in self.graph.initializer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +49,10 @@ class Builder:
         self._names: set[str] = set()
         self._moved: dict[str, Tensor] = {}
         self._shared: dict[tuple[Any, ...], str] = {}
+
+    def reserve(self, names: Iterable[str]) -> None:
+        """Names that are taken already."""
+        self._names.update(names)
 
     def fresh(self, wish: str) -> str:
         """A name that nothing has yet: the wish itself where it is free."""

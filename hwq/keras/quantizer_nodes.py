@@ -54,6 +54,11 @@ def constant_node(b: Builder, wish: str, q: Quantizer | None, values: Floats, mo
     return b.put(wish, lambda y: onnx_ops.quantizer_node(q, name, y, name=y))
 
 
+def form_node(b: Builder, wish: str, form: Form, x: str) -> str:
+    """The name of a QONNX quantizer's result."""
+    return _put(b, form, x, wish)
+
+
 def activation_node(b: Builder, wish: str, q: Quantizer, x: str) -> str:
     """The name of q(x) for an activation x."""
     check(q, q.NAME)

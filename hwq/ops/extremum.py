@@ -37,7 +37,7 @@ class Extremum(ScaledJointOp):
         return (Edge.covering(joint_shape(*inputs), int(lo.min()), int(hi.max()), self.frac),)
 
     def operands(self, inputs: tuple[Edge, ...]) -> tuple[FixedType, FixedType]:
-        """Types of the two compared integers: both signed where one is, for AMD's header compares such pairs wrongly."""
+        """Types of the two compared integers: both signed where one is, as AMD's header asks (docs/targets.md)."""
         ends = [(int(lo.min()), int(hi.max())) for lo, hi in self._ends(inputs)]
         sign = -1 if min(lo for lo, _ in ends) < 0 else 0
         a, b = (FixedType.covering(min(lo, sign), hi, self.frac) for lo, hi in ends)

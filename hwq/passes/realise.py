@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from hwq.errors import InternalError
+from hwq.errors import InternalError, UnsupportedError
 from hwq.exact import elementwise, uniform
 from hwq.fixed import Codes, Rounding, code_dtype, log2_exact
 from hwq.ir import Edge, Graph, Node, Proof
@@ -22,7 +22,7 @@ from hwq.ops.tabulated import Tabulated
 from hwq.passes.costs import DEFAULT_COSTS, Costs
 from hwq.passes.requantizer import multiply_shift
 from hwq.passes.tables import cheapest_table
-from hwq.steps import Rounded, Rows
+from hwq.steps import MAX_LEVELS, Rounded, Rows
 
 MAX_SHIFT = 512
 MAX_TABLE = 1 << 12  # words of a ROM that replaces a requantizer
@@ -48,6 +48,13 @@ def realise(graph: Graph, costs: Costs = DEFAULT_COSTS) -> Graph:
                 proof = Proof("table", node.op.reached(x).size)
                 nodes.append(replace(node, op=table, proof=proof))
             continue
+        if _levels(node.op, x) > MAX_LEVELS:
+            wide = formula_shift(node, x)
+            if wide is None:
+                alias[node.outputs[0]] = node.inputs[0]
+            else:
+                nodes.append(replace(node, op=wide, proof=Proof("formula", 0)))
+            continue
         rows = node.op.step.integer_rows(x.lo, x.hi)
         rows = replace(rows, base=rows.base + node.op.offsets[:, 0])
         circuit = cheapest(node.op, rows, x, node.name, costs)
@@ -61,6 +68,26 @@ def realise(graph: Graph, costs: Costs = DEFAULT_COSTS) -> Graph:
     return renamed.with_nodes(
         [replace(swapped[n.outputs], inputs=n.inputs) for n in renamed.nodes if n.outputs in swapped]
     )
+
+
+def _levels(requant: Requant, x: Edge) -> int:
+    """Steps of the channel that takes most of them over x's range."""
+    ends = requant.step.codes(np.tile(np.asarray([x.lo, x.hi], dtype=object), (requant.channels.count, 1)))
+    return max(abs(int(b) - int(a)) for a, b in ends)
+
+
+def formula_shift(node: Node, x: Edge) -> Shift | None:
+    """The shift for a quantizer of too many steps to list: it is the quantizer's own formula. None is the identity."""
+    requant = node.op
+    assert isinstance(requant, Requant)
+    shift = _as_shift(requant, requant.step) if isinstance(requant.step, Rounded) else None
+    if shift is None:
+        raise UnsupportedError(
+            f"a requantization to more than {MAX_LEVELS} codes by a scale that is no power of two",
+            node=node.name,
+            remedy="quantize to at most 20 bits, or with power-of-two scales",
+        )
+    return None if shift.drop == 0 and shift.add is None and not any(shift.clamps(x)) else shift
 
 
 def step_points(rows: Rows, lo: int, hi: int) -> Iterator[Codes]:

@@ -23,14 +23,19 @@ QUANTIZED = frozenset({"QuantizeLinear", "Quant", "BipolarQuant", "QLinearConv",
 
 @dataclass(frozen=True)
 class FloatLayer:
-    """`weight` and `bias` are initializers ("" where there is none), `axis` the weight's output channels."""
+    """`weight` and `bias` are initializers ("" where there is none), `axis` the weight's output channels.
+
+    `node` and `biased` are the outputs of the nodes that read them; `output` is the tensor that is quantized.
+    """
 
     name: str
     op: str
+    node: str
     weight: str
-    bias: str
     axis: int
-    output: str  # the tensor that is quantized
+    biased: str
+    bias: str
+    output: str
     nonnegative: bool
 
 
@@ -73,7 +78,7 @@ def _layer(
     inside: set[str],
 ) -> FloatLayer | None:
     weight = bias = ""
-    axis, output = 0, node.output[0]
+    axis, output, biased = 0, node.output[0], node.output[0]
     linear = node.op_type in LINEAR and len(node.input) > 1 and node.input[1] in constants
     if linear:
         weight = node.input[1]
@@ -83,7 +88,7 @@ def _layer(
         if not bias and add is not None and add.op_type == "Add":
             constant = [i for i in add.input if i in constants]
             if constant:
-                bias, output = constant[0], add.output[0]
+                bias, output, biased = constant[0], add.output[0], add.output[0]
                 inside.add(output)
     elif node.op_type in JOINS:
         if sum(i not in constants for i in node.input) < 2:
@@ -95,7 +100,8 @@ def _layer(
         last, output = following, following.output[0]
         inside.add(output)
     nonnegative = last.op_type in ("Relu", "Sigmoid", "HardSigmoid", "Softplus", "Exp")
-    return FloatLayer(node.name or node.output[0], node.op_type, weight, bias, axis, output, nonnegative)
+    name = node.name or node.output[0]
+    return FloatLayer(name, node.op_type, node.output[0], weight, axis, biased, bias, output, nonnegative)
 
 
 def _only(readers: Mapping[str, Sequence[onnx.NodeProto]], name: str) -> onnx.NodeProto | None:

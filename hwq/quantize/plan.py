@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from hwq.errors import HwqError, SpecError, printable
-from hwq.fixed import FixedType, Overflow, Rounding
+from hwq.fixed import Overflow, Rounding
 from hwq.qonnx_ops import Quant
-from hwq.quantizers import Quantizer, quantizer, type_spec
+from hwq.quantizers import Quantizer, parse_type, quantizer
 
 KEYS = ("weight", "bias", "output")
 Spec = Quantizer | Quant | None
@@ -76,9 +78,7 @@ def parsed(text: Any, where: str) -> Spec:
 
 def _type(text: str) -> Quant:
     """The Quant node that rounds and saturates to a type."""
-    import numpy as np
-
-    kind, rounding, overflow = _modes(text)
+    kind, rounding, overflow = parse_type(text)
     modes = {Rounding.HALF_EVEN: "ROUND", Rounding.FLOOR: "FLOOR", Rounding.CEIL: "CEIL"}
     if rounding not in modes or overflow not in (Overflow.SATURATE, Overflow.SATURATE_SYMMETRIC):
         raise SpecError(f"'{text}': a rounding or overflow mode without a node", remedy="use AP_RND_CONV and AP_SAT")
@@ -87,8 +87,3 @@ def _type(text: str) -> Quant:
     narrow = overflow is Overflow.SATURATE_SYMMETRIC and kind.signed
     scale = np.asarray(2.0**-kind.frac, dtype=np.float32)
     return Quant(scale, kind.width, kind.signed, narrow, modes[rounding])
-
-
-def _modes(text: str) -> tuple[FixedType, Rounding, Overflow]:
-    kind, rounding, overflow = type_spec(text)
-    return kind, rounding, overflow

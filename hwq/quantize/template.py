@@ -1,0 +1,48 @@
+"""The config that `hwq config` writes: every layer of a float model with its specs, and comments that explain them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import onnx
+
+from hwq.quantize.calibrate import Calibration, model_inputs, weight_spec
+from hwq.quantize.layers import float_layers
+
+HEADER = """\
+# How hwq quantizes {name}: hwq export {name} --config THIS_FILE
+#
+# A spec is a quantizer of QKeras, "quantized_bits(8,0,1)", or a type, "ap_fixed<16,6>" (rounded half to even, saturated).
+# alpha='auto_po2' is a power of two per output channel, alpha='auto' any scale. null leaves a tensor as it is.
+# A layer's own line wins over a pattern ("conv*": {{output: ...}}), a pattern over the defaults.
+"""
+
+
+def template(model: onnx.ModelProto, name: str, bits: int = 8, calibration: Calibration | None = None) -> str:
+    """The YAML text: calibrated specs with the error of each layer, or defaults to start from."""
+    types: Mapping[str, str]
+    if calibration is None:
+        types = {port.name: "ap_fixed<16,6>" for port in model_inputs(model)}
+    else:
+        types = calibration.input_types
+    lines = [HEADER.format(name=name), "input_types:"]
+    lines += [f"  {_text(port)}: {_text(spec)}" for port, spec in types.items()]
+    lines += ["", "quantize:", "  # the defaults, for what no line below states"]
+    for key, spec in (("weight", weight_spec(bits, "po2")), ("bias", "ap_fixed<16,6>"), ("output", "ap_fixed<16,6>")):
+        lines.append(f"  {key}: {_text(spec)}")
+    lines.append("  layers:")
+    for layer in float_layers(model):
+        error = "" if calibration is None else f"  # {layer.op}, error {100 * calibration.errors[layer.name]:.3g} %"
+        lines.append(f"    {_text(layer.name)}:{error or f'  # {layer.op}'}")
+        row = {} if calibration is None else calibration.plan.layers[layer.name]
+        keys = [*(["weight"] if layer.weight else []), *(["bias"] if layer.bias else []), "output"]
+        defaults = {"weight": weight_spec(bits, "po2"), "bias": "ap_fixed<16,6>", "output": "ap_fixed<16,6>"}
+        lines += [f"      {key}: {_text(row.get(key) if row else defaults[key])}" for key in keys]
+    if not float_layers(model):
+        lines[-1] += " {}"
+    return "\n".join(lines) + "\n"
+
+
+def _text(value: str | None) -> str:
+    return "null" if value is None else json.dumps(value)
