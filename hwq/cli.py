@@ -358,10 +358,12 @@ def doctor(as_json: bool) -> None:
 
 
 def _add_optional_commands() -> None:
+    from hwq.cli_config import config_command
     from hwq.cli_convert import convert_command
     from hwq.cli_quantizer import quantizer_command
     from hwq.cli_rom import rom
 
+    main.add_command(config_command)
     main.add_command(convert_command)
     main.add_command(quantizer_command)
     main.add_command(rom)

@@ -33,7 +33,7 @@ def convert_command(model: str, weights: str | None, ends: tuple[str, ...], outp
     stage = progress()
     stage("converting")
     converted = convert(model, weights, ends=ends)
-    _write(Path(output), converted.SerializeToString(deterministic=True))
+    write_whole(Path(output), converted.SerializeToString(deterministic=True))
     stage.close()
     graph = converted.graph
     kinds = Counter(node.op_type for node in graph.node)
@@ -43,7 +43,7 @@ def convert_command(model: str, weights: str | None, ends: tuple[str, ...], outp
     click.echo(f"next: hwq export {output}")
 
 
-def _write(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes) -> None:
     """Written beside and renamed, so that a failure leaves nothing half done."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

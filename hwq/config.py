@@ -37,6 +37,7 @@ class Config:
     softmax: str = "hardware"  # of a Softmax that ends the model: hardware, argmax, skip or host
     costs: Mapping[str, float] = field(default_factory=dict)  # weights for choosing requantizers; see COSTS
     layers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    quantize: Mapping[str, Any] = field(default_factory=dict)  # of a float model; see hwq.quantize.plan
 
     def reuse_of(self, node: str) -> int:
         """The reuse factor of a node: its first matching entry in `layers`, else the default."""
@@ -121,7 +122,7 @@ def checked(config: Config) -> Config:
         raise SpecError(f"io style '{config.io}' is not available", remedy="use " + " or ".join(IO_STYLES))
     if config.semantics not in SEMANTICS:
         raise SpecError(f"semantics '{config.semantics}' are not available", remedy="use " + " or ".join(SEMANTICS))
-    for key in ("input_types", "output_types", "layers", "costs"):
+    for key in ("input_types", "output_types", "layers", "costs", "quantize"):
         if not isinstance(getattr(config, key), Mapping):
             raise SpecError(f"config '{key}' is no mapping", remedy="write one 'name: value' line per entry")
     for key in ("input_types", "output_types"):

@@ -33,6 +33,7 @@ from hwq.passes import Costs, Stages, compile_graph, stages
 from hwq.passes.final_softmax import with_softmax
 from hwq.passes.output_types import with_output_types
 from hwq.prove import Proved, prove_sources
+from hwq.quantize import quantized, read_plan
 from hwq.quantizers import type_spec
 from hwq.real import InputType, RealGraph
 from hwq.reference import Compared, compare
@@ -350,6 +351,8 @@ def compile(
     chosen = load_config(config)
     stage("reading the model")
     model, folder = (convert(source), None) if is_keras_file(source) else load_model(source)
+    if chosen.quantize:  # from here on the model is a quantized one
+        model, chosen = quantized(model, read_plan(chosen.quantize)), replace(chosen, quantize={})
     real, host_axes = _meaning(model, folder, chosen)
     names = list(dict.fromkeys(n.name for n in real.nodes))
     for pattern in chosen.unmatched(names):

@@ -254,7 +254,6 @@ class _Report:
 
     def __init__(self) -> None:
         self.parted: dict[str, npt.NDArray[np.bool_]] = {}  # edge of a quantizer -> samples in which its codes differ
-        self.unexplained: npt.NDArray[np.bool_] | None = None
         self.doubts: list[Doubt] = []
         self.ties, self.consequences, self.bugs = 0, 0, 0
         self.values, self.differing = 0, 0

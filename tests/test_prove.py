@@ -220,7 +220,10 @@ def test_a_moved_offset_is_fed_with_the_codes(tmp_path: Path) -> None:
     assert dense.bias is not None
     assert shift.add is None
     (feed,) = feeds_of(design.stages(), design.graph)
-    values = [(np.asarray(codes, dtype=float) / 4, answers) for (codes,), answers in zip(feed.points, feed.answers, strict=True)]
+    values = [
+        (np.asarray(codes, dtype=float) / 4, answers)
+        for (codes,), answers in zip(feed.points, feed.answers, strict=True)
+    ]
     for real, answers in values:
         assert np.array_equal(np.clip(np.rint(real), -8, 7), np.asarray(answers, dtype=float))
 

@@ -1,4 +1,4 @@
-"""Post-training quantization: a float ONNX model, a few specs per layer, and calibration data give a quantized model."""
+"""Post-training quantization: a float ONNX model and specs per layer, also from calibration data, make a quantized one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Specs from data: what ranges the tensors of a float model have, and which quantizer of a width loses least of them."""
+"""Specs from data: the range of every tensor of a float model, and the quantizer of a width that loses least of it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hwq import onnx_ops, qonnx_ops
 from hwq.errors import ModelError, SpecError, printable
 from hwq.quantize.insert import quantized
 from hwq.quantize.layers import FloatLayer, float_layers, initializers
-from hwq.quantize.plan import Plan
+from hwq.quantize.plan import Plan, parsed
 from hwq.quantizers import quantizer
 
 SCALES = ("po2", "real")
@@ -36,7 +36,7 @@ class Calibration:
 
 
 def calibrated(model: onnx.ModelProto, inputs: Arrays, bits: int = 8, scale: str = "po2") -> Calibration:
-    """The plan for a width: the least mean square error on the data. Outputs that leave the model stay exact.
+    """The plan for a width: the least mean square error on the data. Sums that leave the model get up to 16 bits.
 
     Raises `SpecError` for a width or data that do not fit, `ModelError` where the model cannot be run.
     """
@@ -50,11 +50,13 @@ def calibrated(model: onnx.ModelProto, inputs: Arrays, bits: int = 8, scale: str
     for layer in layers:
         row: dict[str, str | None] = {}
         if layer.weight:
-            row["weight"] = weight_spec(bits, scale)
+            row["weight"] = weight_spec(bits, scale, values[layer.weight])
         if layer.bias:
             row["bias"] = power_spec(values[layer.bias], min(2 * bits, 24), tried=0)
-        final = layer.output in leaving
-        row["output"] = None if final else output_spec(seen[layer.output], bits, scale, layer)
+        if layer.output in leaving and not layer.curved:
+            row["output"] = power_spec(seen[layer.output], min(2 * bits, 16))
+        else:
+            row["output"] = output_spec(seen[layer.output], bits, scale, layer)
         rows[layer.name] = row
     plan = Plan({}, rows)
     types = {name: input_type(x, bits) for name, x in data.items()}
@@ -64,9 +66,12 @@ def calibrated(model: onnx.ModelProto, inputs: Arrays, bits: int = 8, scale: str
     return Calibration(plan, types, errors)
 
 
-def weight_spec(bits: int, scale: str) -> str:
-    """The quantizer of a weight: a scale per output channel, found when it is applied."""
-    return f"quantized_bits({bits},0,1,alpha='auto_po2')" if scale == "po2" else f"quantized_linear({bits},alpha='auto')"
+def weight_spec(bits: int, scale: str, values: npt.NDArray[Any]) -> str:
+    """The quantizer of a weight: one power of two, or a scale per output channel that is found when it is applied.
+
+    Not `auto_po2`: as the package rounds its scale, the largest weights may saturate.
+    """
+    return power_spec(values, bits) if scale == "po2" else f"quantized_linear({bits},alpha='auto')"
 
 
 def output_spec(values: npt.NDArray[Any], bits: int, scale: str, layer: FloatLayer) -> str:
@@ -98,8 +103,6 @@ def input_type(values: npt.NDArray[Any], bits: int) -> str:
 
 
 def _rounded(x: npt.NDArray[Any], text: str) -> npt.NDArray[Any]:
-    from hwq.quantize.plan import parsed
-
     form = parsed(text, "input")
     assert form is not None
     return form(x)
@@ -128,8 +131,9 @@ def tensors(model: onnx.ModelProto, inputs: Arrays, names: Iterable[str]) -> dic
         raise SpecError("the data holds no samples", remedy="give at least one")
     steps = [slice(i, i + 1) for i in range(count)] if fixed else [slice(0, count)]
     try:
-        run = ReferenceEvaluator(probe, new_ops=[*onnx_ops.reference_ops(), *qonnx_ops.reference_ops()]).run
-        parts = [run(None, {p.name: np.asarray(inputs[p.name][s], dtype=np.float32) for p in ports}) for s in steps]
+        evaluator = ReferenceEvaluator(probe, new_ops=[*onnx_ops.reference_ops(), *qonnx_ops.reference_ops()])
+        feeds = [{p.name: np.asarray(inputs[p.name][s], dtype=np.float32) for p in ports} for s in steps]
+        parts: list[Any] = [evaluator.run(None, feed) for feed in feeds]
     except Exception as error:  # what an op makes of wrong data is not foreseeable
         found = f"the model cannot be run on the data ({type(error).__name__}: {printable(error, 120)})"
         raise ModelError(found, remedy="check the shape of the data") from None

@@ -12,7 +12,7 @@ from hwq.errors import HwqError, SpecError, printable
 from hwq.keras.builder import Builder, Floats
 from hwq.keras.quantizer_nodes import Move, activation_node, constant_node, form_node
 from hwq.qonnx_ops import Quant
-from hwq.quantize.layers import FloatLayer, float_layers, initializers
+from hwq.quantize.layers import float_layers, initializers
 from hwq.quantize.plan import Plan, Spec, parsed
 
 
@@ -30,7 +30,8 @@ def quantized(model: onnx.ModelProto, plan: Plan) -> onnx.ModelProto:
     graph, values = result.graph, initializers(model)
     b = Builder()
     b.reserve(name for node in graph.node for name in (*node.input, *node.output, node.name))
-    b.reserve(t.name for t in (*graph.initializer, *graph.input, *graph.output))
+    b.reserve(t.name for t in graph.initializer)
+    b.reserve(t.name for t in (*graph.input, *graph.output))
     by_output = {name: node for node in graph.node for name in node.output}
     behind: dict[str, list[onnx.NodeProto]] = {}
     for layer in layers:
@@ -59,9 +60,7 @@ def quantized(model: onnx.ModelProto, plan: Plan) -> onnx.ModelProto:
     return result
 
 
-def _constant(
-    b: Builder, node: onnx.NodeProto, name: str, spec: Spec, values: Floats, axes: tuple[int, ...]
-) -> None:
+def _constant(b: Builder, node: onnx.NodeProto, name: str, spec: Spec, values: Floats, axes: tuple[int, ...]) -> None:
     """Let a node read q(values); `axes` brings the channels last, where automatic scales look for them."""
     if spec is None:
         return

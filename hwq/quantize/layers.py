@@ -18,6 +18,7 @@ FUNCTIONS = frozenset(
     {"Relu", "LeakyRelu", "PRelu", "Clip", "Sigmoid", "Tanh", "HardSigmoid", "HardSwish", "Elu", "Selu", "Softplus"}
     | {"Softsign", "Gelu", "Mish", "BatchNormalization", "Exp", "Erf", "Sqrt", "Reciprocal"}
 )  # computed at once with the layer before them
+LINES = frozenset({"Relu", "LeakyRelu", "PRelu", "Clip", "BatchNormalization"})
 QUANTIZED = frozenset({"QuantizeLinear", "Quant", "BipolarQuant", "QLinearConv", "QLinearMatMul", "IntQuant"})
 
 
@@ -37,6 +38,7 @@ class FloatLayer:
     bias: str
     output: str
     nonnegative: bool
+    curved: bool  # its function is neither linear nor a clamp
 
 
 def initializers(model: onnx.ModelProto) -> dict[str, npt.NDArray[np.float32]]:
@@ -100,8 +102,8 @@ def _layer(
         last, output = following, following.output[0]
         inside.add(output)
     nonnegative = last.op_type in ("Relu", "Sigmoid", "HardSigmoid", "Softplus", "Exp")
-    name = node.name or node.output[0]
-    return FloatLayer(name, node.op_type, node.output[0], weight, axis, biased, bias, output, nonnegative)
+    name, curved = node.name or node.output[0], last.op_type in FUNCTIONS - LINES
+    return FloatLayer(name, node.op_type, node.output[0], weight, axis, biased, bias, output, nonnegative, curved)
 
 
 def _only(readers: Mapping[str, Sequence[onnx.NodeProto]], name: str) -> onnx.NodeProto | None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 
 import onnx
 
 from hwq.quantize.calibrate import Calibration, model_inputs, weight_spec
-from hwq.quantize.layers import float_layers
+from hwq.quantize.layers import float_layers, initializers
 
+WIDE = "ap_fixed<16,6>"
 HEADER = """\
 # How hwq quantizes {name}: hwq export {name} --config THIS_FILE
 #
-# A spec is a quantizer of QKeras, "quantized_bits(8,0,1)", or a type, "ap_fixed<16,6>" (rounded half to even, saturated).
+# A spec is a quantizer of QKeras, "quantized_bits(8,0,1)", or a type, "ap_fixed<16,6>" (rounds half to even,
+# saturates).
 # alpha='auto_po2' is a power of two per output channel, alpha='auto' any scale. null leaves a tensor as it is.
 # A layer's own line wins over a pattern ("conv*": {{output: ...}}), a pattern over the defaults.
 """
@@ -21,15 +22,12 @@ HEADER = """\
 
 def template(model: onnx.ModelProto, name: str, bits: int = 8, calibration: Calibration | None = None) -> str:
     """The YAML text: calibrated specs with the error of each layer, or defaults to start from."""
-    types: Mapping[str, str]
-    if calibration is None:
-        types = {port.name: "ap_fixed<16,6>" for port in model_inputs(model)}
-    else:
-        types = calibration.input_types
+    types = {port.name: WIDE for port in model_inputs(model)} if calibration is None else calibration.input_types
     lines = [HEADER.format(name=name), "input_types:"]
     lines += [f"  {_text(port)}: {_text(spec)}" for port, spec in types.items()]
     lines += ["", "quantize:", "  # the defaults, for what no line below states"]
-    for key, spec in (("weight", weight_spec(bits, "po2")), ("bias", "ap_fixed<16,6>"), ("output", "ap_fixed<16,6>")):
+    values = initializers(model)
+    for key, spec in (("weight", f"quantized_linear({bits},alpha='auto')"), ("bias", WIDE), ("output", WIDE)):
         lines.append(f"  {key}: {_text(spec)}")
     lines.append("  layers:")
     for layer in float_layers(model):
@@ -37,7 +35,9 @@ def template(model: onnx.ModelProto, name: str, bits: int = 8, calibration: Cali
         lines.append(f"    {_text(layer.name)}:{error or f'  # {layer.op}'}")
         row = {} if calibration is None else calibration.plan.layers[layer.name]
         keys = [*(["weight"] if layer.weight else []), *(["bias"] if layer.bias else []), "output"]
-        defaults = {"weight": weight_spec(bits, "po2"), "bias": "ap_fixed<16,6>", "output": "ap_fixed<16,6>"}
+        defaults = {"bias": WIDE, "output": WIDE}
+        if layer.weight:
+            defaults["weight"] = weight_spec(bits, "po2", values[layer.weight])
         lines += [f"      {key}: {_text(row.get(key) if row else defaults[key])}" for key in keys]
     if not float_layers(model):
         lines[-1] += " {}"
