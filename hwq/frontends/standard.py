@@ -13,6 +13,9 @@ from hwq.constants import Coded, on_dyadic_grid
 from hwq.exact import Rationals, elementwise, rationals, scalar, sqrt_rational
 from hwq.frontends.call import Array, Call, Rule, Signal, Value
 from hwq.ir import Shape
+from hwq.selection import Selection
+
+MAX_MATRICES = 64  # of one batched product
 
 
 def affine(call: Call, x: Signal, a: Rationals, b: Rationals) -> Signal:
@@ -210,12 +213,24 @@ def _matmul(call: Call, x: Signal, weights: Coded) -> Signal:
     shape: Shape = weights.shape
     if len(shape) > 2 and all(d == 1 for d in shape[:-2]):
         weights = weights.moved(lambda a: a.reshape(shape[-2:]))
+    if len(weights.shape) == 3 and len(x.shape) == 3 and x.shape[0] == weights.shape[0] <= MAX_MATRICES:
+        return _batched(call, x, weights)
     if len(weights.shape) != 2:
         raise call.fail(f"weights of shape {list(shape)}", "use one weight matrix per MatMul")
     n_in, n_out = weights.shape
     if not x.shape or x.shape[-1] != n_in:
         raise call.broken(f"shapes {list(x.shape)} and {[n_in, n_out]} do not fit")
     return call.emit(real.MatMul(weights), [x], (*x.shape[:-1], n_out))[0]
+
+
+def _batched(call: Call, x: Signal, weights: Coded) -> Signal:
+    """A matrix of weights for each row block of x: one product each, in a row."""
+    parts = []
+    for i in range(x.shape[0]):
+        (block,) = call.emit(real.Select(Selection.along(x.shape, 0, [i]), Fraction(0)), [x], (1, *x.shape[1:]))
+        matrix = weights.moved(lambda a, i=i: a[i])  # type: ignore[misc]
+        parts.append(_matmul(call, block, matrix))
+    return call.emit(real.Concat(0), parts, (x.shape[0], *parts[0].shape[1:]))[0]
 
 
 def matmul(call: Call) -> list[Value]:

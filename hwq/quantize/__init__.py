@@ -1,4 +1,4 @@
-"""Post-training quantization: a float ONNX model and specs per layer, also from calibration data, make a quantized one."""
+"""Float ONNX models quantized after training: a plan of quantizers per layer, filled from data, put into the graph."""
 
 from __future__ import annotations
 
