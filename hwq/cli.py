@@ -20,6 +20,7 @@ from hwq.targets import ALL_TARGETS
 
 if TYPE_CHECKING:
     from hwq.design import Design, Project, Result
+    from hwq.quantize.agreement import Agreement
 
 EXIT_DIFFERENT, EXIT_UNUSABLE = 1, 2
 EXECUTORS = ("onnxruntime", "qonnx", "onnx")
@@ -112,6 +113,9 @@ def export(model: str, output: str | None, force: bool, as_json: bool, **options
 )
 @click.option("--data", type=click.Path(dir_okay=False), help="Inputs: .npy, or .npz with an array per input.")
 @click.option("--samples", type=click.IntRange(min=1), help="Use so many samples.  [default: all of --data, else 100]")
+@click.option(
+    "--against-float", is_flag=True, help="Also report the error against the float model of a `quantize:` config."
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the samples drawn without --data.")
 @click.option("--prove", is_flag=True, help="Compare every quantizer's C++ with exact rationals at each step point.")
 @click.option("--reference", type=click.Choice(EXECUTORS), help="Compare values with that executor too; explain all.")
@@ -124,6 +128,7 @@ def verify(
     seed: int,
     prove: bool,
     reference: str | None,
+    against_float: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -160,10 +165,29 @@ def verify(
             compared = project.design.reference(reference, x, samples=samples or 100, seed=seed, stage=stage)
             record["reference"], fine = compared.plain(), fine and bool(compared)
             lines.append(compared.text(printable(project.design.name)))
+        if against_float:
+            stage("running the float model")
+            near = float_agreements(project.design, x, samples or 100, seed)
+            record["against_float"] = [n.plain() for n in near]
+            lines += [str(n) for n in near]
     stage.close()
     click.echo(json.dumps(record, indent=1) if as_json else "\n".join(lines))
     if not fine:
         sys.exit(EXIT_DIFFERENT)
+
+
+def float_agreements(design: Design, x: Any, samples: int, seed: int) -> list[Agreement]:
+    """The design's values beside those of the float model it was quantized from."""
+    from hwq.quantize.agreement import agreements
+    from hwq.vectors import random_inputs
+
+    if design.floating is None:
+        raise SpecError(
+            "--against-float without a float model", remedy="verify the float model with --config quant.yaml"
+        )
+    data = random_inputs(design.graph, samples, seed) if x is None else x
+    y = design.simulate(data)
+    return agreements(design.floating, data, y if isinstance(y, dict) else {design.outputs[0].name: y})
 
 
 def _refuse_options(options: dict[str, Any]) -> None:
@@ -332,7 +356,8 @@ def layer_table(design: Design) -> str:
         scale = f"{info.scale!r}" if isinstance(info.scale, float) else "per element"
         offset = "" if isinstance(info.offset, float) and info.offset == 0 else ", plus an offset"
         lines.append(f"output {shortened(printable(info.name))}: {list(info.shape)} {info.type}, scale {scale}{offset}")
-    lines.append(f"total  {sum(r['macs'] for r in rows)} MACs, {sum(r['rom_bits'] for r in rows)} ROM bits")
+    cost = f"{sum(r['macs'] for r in rows)} MACs, {sum(r['rom_bits'] for r in rows)} ROM bits"
+    lines.append(f"total  {cost}; semantics: {design.config.semantics}")
     return "\n".join(lines)
 
 

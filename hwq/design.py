@@ -78,10 +78,11 @@ def _plain(values: Rationals) -> Any:
 class Design:
     """A compiled model: what it computes is fixed to the bit."""
 
-    def __init__(self, graph: Graph, config: Config, model: bytes) -> None:
+    def __init__(self, graph: Graph, config: Config, model: bytes, floating: ModelProto | None = None) -> None:
         self.graph = graph
         self.config = config
         self.model = model
+        self.floating = floating  # the float model that a plan of quantizers was put into
 
     @property
     def name(self) -> str:
@@ -351,6 +352,7 @@ def compile(
     chosen = load_config(config)
     stage("reading the model")
     model, folder = (convert(source), None) if is_keras_file(source) else load_model(source)
+    floating = model if chosen.quantize else None
     if chosen.quantize:  # from here on the model is a quantized one
         model, chosen = quantized(model, read_plan(chosen.quantize)), replace(chosen, quantize={})
     real, host_axes = _meaning(model, folder, chosen)
@@ -365,7 +367,7 @@ def compile(
     fallback = Path(source).stem if isinstance(source, str | Path) else ""
     if fallback and not chosen.top:
         chosen = replace(chosen, top=identifier(fallback, "net"))
-    return Design(graph, chosen, self_contained(model, folder))
+    return Design(graph, chosen, self_contained(model, folder), floating)
 
 
 def _meaning(model: ModelProto, folder: Path | None, config: Config) -> tuple[RealGraph, dict[str, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ import hwq.quantize
 from conftest import Cli, one_line
 from hwq.quantize import Plan, calibrated, float_layers, quantized
 from models import mlp
+
+EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "rings.onnx"
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "models"
 FLOAT = ("ex_float_conv2d_small_keras", "ex_float_three_layer_keras", "ex_float_two_layer_pytorch")
@@ -108,3 +111,42 @@ def test_a_config_that_cannot_be_meant_is_one_line(
 def test_a_quantized_model_is_not_quantized_again(tmp_path: Path, cli: Cli) -> None:
     onnx.save(mlp(), tmp_path / "m.onnx")
     assert "quantized already" in one_line(cli("config", "m.onnx", "-o", "q.yaml"))
+
+
+def test_verify_reports_the_error_against_the_float_model(tmp_path: Path) -> None:
+    from click.testing import CliRunner
+
+    from hwq.cli import main
+
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(40, 6)).astype(np.float32)
+    weights = [rng.normal(size=s).astype(np.float32) for s in ((6, 8), (8, 3))]
+    nodes = [
+        onnx.helper.make_node("MatMul", ["x", "w0"], ["a"], name="first"),
+        onnx.helper.make_node("Relu", ["a"], ["b"], name="relu"),
+        onnx.helper.make_node("MatMul", ["b", "w1"], ["y"], name="last"),
+    ]
+    ports = [onnx.helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, ["n", k]) for n, k in (("x", 6), ("y", 3))]
+    constants = [onnx.numpy_helper.from_array(w, f"w{i}") for i, w in enumerate(weights)]
+    graph = onnx.helper.make_graph(nodes, "float", ports[:1], ports[1:], constants)
+    opsets = [onnx.helper.make_opsetid("", 13)]
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8), tmp_path / "f.onnx")
+    np.save(tmp_path / "x.npy", x)
+
+    def run(*arguments: str) -> Any:
+        return CliRunner().invoke(main, [a.replace("DIR", str(tmp_path)) for a in arguments])
+
+    assert run("config", "DIR/f.onnx", "-o", "DIR/q.yaml", "--calibrate", "DIR/x.npy").exit_code == 0
+    verify = ("verify", "DIR/f.onnx", "--data", "DIR/x.npy", "--types", "native", "--json", "--against-float")
+    done = run(*verify, "--config", "DIR/q.yaml")
+    assert done.exit_code == 0, done.output
+    (report,) = json.loads(done.stdout)["against_float"]
+    y = hwq.compile(tmp_path / "f.onnx", tmp_path / "q.yaml").simulate(x)
+    floats = np.maximum(x @ weights[0], 0) @ weights[1]
+    assert report["samples"] == 40
+    assert report["argmax"] == float((y.argmax(axis=1) == floats.argmax(axis=1)).mean())
+    assert abs(report["worst"] - np.abs(y - floats).max()) < 1e-5
+    assert 0 < report["worst"] < 0.5
+    refused = run("verify", str(EXAMPLE), "--types", "native", "--against-float")
+    assert refused.exit_code == 2
+    assert "--config quant.yaml" in refused.stderr

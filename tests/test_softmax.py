@@ -11,6 +11,7 @@ import pytest
 from mpmath import mp, mpf
 
 import hwq
+from hwq.errors import UnsupportedError
 from hwq.ir import Edge
 from hwq.passes.lowering.softmax import softmax_op
 from hwq.targets import get_target
@@ -63,6 +64,11 @@ def test_fine_steps_take_two_tables_of_bounded_size():
     assert op.split > 0
     assert len(op.high) <= 4097
     assert len(op.low) <= 4096
+
+
+def test_sums_on_an_absurdly_fine_grid_are_refused_at_once():
+    with pytest.raises(UnsupportedError, match="quantizer"):
+        softmax_op(Fraction(1, 1 << 48), 1, 10, 1 << 60, 16)
 
 
 def softmax_model(scale: float, axis: int, shape: list[int], opset: int = 13) -> object:

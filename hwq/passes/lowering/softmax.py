@@ -8,6 +8,7 @@ import numpy as np
 from mpmath import mp, mpf
 
 from hwq import real
+from hwq.errors import UnsupportedError
 from hwq.exact import scalar, uniform
 from hwq.fixed import Codes, pow2
 from hwq.ops import Softmax
@@ -39,9 +40,14 @@ def softmax_op(step: Fraction, axis: int, count: int, span: int, frac: int) -> S
     """The op for codes that are multiples of `step`, `count` in a group, at most `span` apart (docs/softmax.md)."""
     exp_frac = frac + count.bit_length() + 2
     reach = min(span + 1, _furthest(step, exp_frac))
-    split = max(0, (reach // TABLE_ENTRIES).bit_length() + 1) // 2 * (reach > TABLE_ENTRIES)
-    while split and (reach >> split) > TABLE_ENTRIES:
-        split += 1
+    if reach > TABLE_ENTRIES**2:
+        raise UnsupportedError(
+            f"a Softmax of sums on a grid as fine as {float(step):.2g}",
+            remedy="put a quantizer of at most 20 bits before it",
+        )
+    split = 0
+    if reach > TABLE_ENTRIES:  # two tables of about the same length
+        split = (reach.bit_length() + 1) // 2
     high = np.append(_table(step * (1 << split), -(-reach >> split) if split else reach, exp_frac), 0)
     return Softmax(axis, high, _table(step, 1 << split, exp_frac), split, exp_frac, frac)
 
