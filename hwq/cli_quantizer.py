@@ -22,7 +22,7 @@ EXAMPLE = """Examples:
 """
 
 
-@click.command("quantizer", epilog=EXAMPLE)
+@click.command("quantizer", epilog=EXAMPLE, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("spec")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 @click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw the transfer curve (.png or .svg).")

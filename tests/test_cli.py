@@ -448,7 +448,7 @@ def test_every_command_has_help_with_an_example(cli: Cli) -> None:
     for name in main.commands:
         for flag in ("--help", "-h"):
             result = cli(name, flag)
-            assert result.exit_code == 0
+            assert result.exit_code == 0, (name, flag, result.output, result.stderr)
             assert re.search(rf"Examples?:\n\s+hwq {name}", result.stdout), name
     assert "hwq export model.onnx" in cli("--help").stdout
 
