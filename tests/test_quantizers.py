@@ -758,3 +758,25 @@ def test_the_table_in_the_documentation_is_generated() -> None:
     assert table == markdown(quantizer(spec) for spec in specs)
     for name in QUANTIZERS:
         assert f"`{name}`" in text or f"`{name}(" in text, name
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ("ap_fixed<16,6>", "quantized_bits(16,5,0)"),
+        ("ap_ufixed<8,3>", "quantized_bits(8,3,keep_negative=False)"),
+        ("ac_fixed<8,1,true,AC_RND_CONV,AC_SAT_SYM>", "quantized_bits(8,0,1)"),
+        ("ap_int<4>", "quantized_bits(4,3,0)"),
+    ],
+)
+def test_a_precision_is_the_quantized_bits_of_its_type(text: str, same: str) -> None:
+    x = np.linspace(-70, 70, 1001, dtype=np.float32)
+    q, other = quantizer(text), quantizer(same)
+    assert q.type == other.type
+    assert np.array_equal(q(x), other(x))
+    assert np.array_equal(q.encode(x), other.encode(x))
+
+
+def test_a_precision_that_truncates_is_no_quantizer() -> None:
+    with pytest.raises(SpecError, match="round and saturate"):
+        quantizer("ap_fixed<16,6,AP_TRN,AP_WRAP>")

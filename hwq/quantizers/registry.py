@@ -14,9 +14,11 @@ from types import MappingProxyType
 from typing import Any
 
 from hwq.errors import SpecError, printable
+from hwq.fixed import Overflow, Rounding
 from hwq.quantizers.base import Quantizer
 from hwq.quantizers.functions import stochastic_round, stochastic_round_po2
 from hwq.quantizers.grammar import parse_call
+from hwq.quantizers.spellings import parse_type
 
 _PREFIX = "qkeras>"
 
@@ -48,12 +50,15 @@ def quantizer(spec: Any, *, internal_sigmoid: str | None = None, **kwargs: Any) 
     """The quantizer that a spec names.
 
     `spec` is a text (`"quantized_bits(8,0,1)"`), a Keras dictionary (`{"class_name", "config"}`, with or without
-    `registered_name`), or a class name with keyword arguments. `internal_sigmoid` ("hard", "smooth" or "real") takes
+    `registered_name`), a class name with keyword arguments, or a precision as HLS and hls4ml write it
+    (`"ap_fixed<16,6>"`, the `quantized_bits` of that type). `internal_sigmoid` ("hard", "smooth" or "real") takes
     the place of the package's process-global `set_internal_sigmoid`. Raises `SpecError`.
     """
     if isinstance(spec, Quantizer) and not kwargs and internal_sigmoid is None:
         return spec
-    if isinstance(spec, str):
+    if isinstance(spec, str) and "<" in spec:
+        name, positional, named = "quantized_bits", (), {**_from_precision(spec), **kwargs}
+    elif isinstance(spec, str):
         name, positional, named = _from_text(spec, kwargs)
     elif isinstance(spec, Mapping):
         name, positional, named = _from_mapping(spec, kwargs)
@@ -68,6 +73,23 @@ def quantizer(spec: Any, *, internal_sigmoid: str | None = None, **kwargs: Any) 
 def get_quantizer(identifier: Any) -> Any:
     """None and callables (a `Quantizer` is one) unchanged, anything else `quantizer(identifier)`."""
     return identifier if identifier is None or callable(identifier) else quantizer(identifier)
+
+
+def _from_precision(text: str) -> dict[str, Any]:
+    """The arguments of the `quantized_bits` whose codes a type such as `ap_fixed<16,6>` stores."""
+    kind, rounding, overflow = parse_type(text)
+    saturates = overflow in (Overflow.SATURATE, Overflow.SATURATE_SYMMETRIC)
+    if rounding is not Rounding.HALF_EVEN or not saturates or kind.width - int(kind.signed) < 1:
+        raise SpecError(
+            f"'{printable(text)}' is no quantizer of QKeras",
+            remedy="leave out its modes: quantizers round and saturate",
+        )
+    return {
+        "bits": kind.width,
+        "integer": kind.qkeras_integer,
+        "keep_negative": kind.signed,
+        "symmetric": int(overflow is Overflow.SATURATE_SYMMETRIC),
+    }
 
 
 def _from_text(text: str, kwargs: dict[str, Any]) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
