@@ -48,9 +48,9 @@ def config_command(model: str, output: str, calibrate: str | None, bits: int, sc
 
 def _arrays(path: str, names: list[str]) -> dict[str, Any]:
     """Arrays by input name; a single array serves a single input."""
-    from hwq.cli import _load_arrays
+    from hwq.cli_data import load_arrays
 
-    arrays = _load_arrays(path, names[0] if names else "x")
+    arrays = load_arrays(path, names[0] if names else "x")
     if len(names) == 1 and names[0] not in arrays:
         only = arrays.get("x", next(iter(arrays.values())) if len(arrays) == 1 else None)
         if only is None:

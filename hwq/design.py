@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -10,20 +9,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 from onnx import ModelProto
 
 import hwq
 from hwq.codegen.project import MANIFEST, files_digest, write_files
 from hwq.codegen.render import Settings, port_names, render
-from hwq.codegen.roms import digest_bytes
 from hwq.config import Config, load_config
+from hwq.describe import TensorInfo, input_infos, layer_rows, output_infos, port_record, weights_digest
 from hwq.emulate import Emulator, load_library
 from hwq.errors import HwqError, SpecError
-from hwq.exact import Rationals, to_float, uniform
 from hwq.executors import Executor
-from hwq.fixed import FixedType
 from hwq.frontends.loading import Source, load_model, self_contained
 from hwq.frontends.onnx import read_model
 from hwq.ir import Graph
@@ -51,30 +47,6 @@ def _silent(label: str) -> None:
     """Progress that nobody watches."""
 
 
-@dataclass(frozen=True, eq=False)
-class TensorInfo:
-    """A model input or output: `value = scale * code + offset = scale * (code - zero)`.
-
-    `scale` and `zero` are floats where one holds for the whole tensor, else arrays that broadcast to `shape`.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    type: FixedType
-    scale: Any
-    offset: Any
-    port: str
-
-    @property
-    def zero(self) -> Any:
-        return -self.offset / self.scale
-
-
-def _plain(values: Rationals) -> Any:
-    one = uniform(values)
-    return float(one) if one is not None else to_float(values)
-
-
 class Design:
     """A compiled model: what it computes is fixed to the bit."""
 
@@ -90,21 +62,11 @@ class Design:
 
     @cached_property
     def inputs(self) -> tuple[TensorInfo, ...]:
-        infos = []
-        for port in self.graph.inputs:
-            edge = self.graph.edges[port.edge]
-            infos.append(TensorInfo(port.source, edge.shape, edge.type, float(edge.type.lsb), 0.0, port.name))
-        return tuple(infos)
+        return input_infos(self.graph)
 
     @cached_property
     def outputs(self) -> tuple[TensorInfo, ...]:
-        infos = []
-        for port in self.graph.outputs:
-            edge = self.graph.edges[port.edge]
-            infos.append(
-                TensorInfo(port.name, edge.shape, edge.type, _plain(port.scale), _plain(port.offset), port.edge)
-            )
-        return tuple(infos)
+        return output_infos(self.graph)
 
     @cached_property
     def _simulator(self) -> Simulator:
@@ -157,8 +119,8 @@ class Design:
             "config": self.config.plain(),
             "weights_digest": self.weights_digest(),
             "digest": files_digest(files),
-            "inputs": [_port_json(i) for i in self.inputs],
-            "outputs": [_port_json(o) for o in self.outputs],
+            "inputs": [port_record(i) for i in self.inputs],
+            "outputs": [port_record(o) for o in self.outputs],
             "layers": list(self.rows()),
         }
         files[MANIFEST] = (json.dumps(manifest, indent=1) + "\n").encode()
@@ -177,15 +139,6 @@ class Design:
         for out in self.graph.outputs:
             files[f"tb/data/{out_names[out.name]}.txt"] = codes_text(self.graph.edges[out.edge], edges[out.edge])
         return files
-
-    def weights_digest(self) -> str:
-        """SHA-256 over every ROM, the same for every target."""
-        total = hashlib.sha256()
-        for node in self.graph.nodes:
-            for rom in node.op.roms():
-                total.update(f"{node.outputs[0]} {rom.role}\n".encode())
-                total.update(digest_bytes(rom))
-        return total.hexdigest()
 
     def reference(
         self,
@@ -218,23 +171,13 @@ class Design:
         """The passes of this compilation once more, with what they keep to themselves."""
         return stages(self.meaning(), semantics=self.config.semantics, costs=Costs(**self.config.costs))
 
+    def weights_digest(self) -> str:
+        """SHA-256 over every ROM, the same for every target."""
+        return weights_digest(self.graph)
+
     def rows(self) -> Iterator[dict[str, Any]]:
         """One record per layer: node, kernel, types, ranges, cost."""
-        for node in self.graph.nodes:
-            x, y = self.graph.ins(node)[0], self.graph.outs(node)[0]
-            yield {
-                "node": node.name,
-                "op": node.op.kind,
-                "kernel": str(node.op),
-                "shape": list(y.shape),
-                "input": str(x.type),
-                "output": str(y.type),
-                "range": [y.lo, y.hi],
-                "macs": node.op.macs(self.graph.ins(node)),
-                "rom_bits": sum(r.bits for r in node.op.roms()),
-                "cycles": node.op.cycles(self.graph.ins(node)),
-                "proof": None if node.proof is None else node.proof.plain(),
-            }
+        return layer_rows(self.graph)
 
     def export(self, path: str | Path, target: str | None = None, *, force: bool = False) -> Project:
         """Write a complete project; an existing one is replaced only with `force`, and only as a whole."""
@@ -272,23 +215,6 @@ class Design:
 
 def _sources(files: Mapping[str, bytes]) -> dict[str, bytes]:
     return {name: content for name, content in files.items() if name != MANIFEST}
-
-
-def _port_json(info: TensorInfo) -> dict[str, Any]:
-    def plain(value: Any) -> Any:
-        return value if isinstance(value, float) else np.asarray(value).reshape(-1).tolist()
-
-    return {
-        "name": info.name,
-        "port": info.port,
-        "shape": list(info.shape),
-        "type": str(info.type),
-        "signed": info.type.signed,
-        "width": info.type.width,
-        "frac": info.type.frac,
-        "scale": plain(info.scale),
-        "offset": plain(info.offset),
-    }
 
 
 @dataclass(frozen=True)
