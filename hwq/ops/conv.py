@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 
 import numpy as np
 
 from hwq.fixed import Codes, FixedType
 from hwq.ir import Edge, Shape
-from hwq.ops.base import Kernel, Op, Rom, Sample, as_codes, wide_constant
+from hwq.ops.base import Kernel, Rom, Sample, as_codes, wide_constant
 from hwq.ops.columns import Columns
-from hwq.ops.dense import FLOAT32_EXACT, FLOAT64_EXACT
+from hwq.ops.products import Products
 from hwq.window import Window, WindowAxis
 
 
 @dataclass(frozen=True, eq=False)
-class Conv(Op):
+class Conv(Products):
     """`weights` (M, C / groups, ...) and `bias` (M,) are codes; x is (N, C, ...); outside x stands the code `pad`.
 
     `frac` is the weights' binary point; the bias has the accumulator's. Each cycle multiplies `pe` outputs by `simd`
@@ -35,9 +36,9 @@ class Conv(Op):
     pe: int = 0  # 0: all outputs at once
     simd: int = 0  # 0: all taps at once
 
-    @property
-    def n_out(self) -> int:
-        return int(self.weights.shape[0])
+    @cached_property
+    def rows(self) -> Codes:
+        return np.moveaxis(self.weights, 1, -1).reshape(self.weights.shape[0], -1)
 
     @property
     def channels(self) -> tuple[int, int]:
@@ -45,29 +46,9 @@ class Conv(Op):
         return int(self.weights.shape[1]), self.n_out // self.groups
 
     @property
-    def taps(self) -> int:
-        """Products of one output element."""
-        return int(prod(self.weights.shape[1:]))
-
-    @property
-    def array(self) -> tuple[int, int]:
-        """(pe, simd) as numbers."""
-        return self.pe or self.n_out, self.simd or self.taps
-
-    @property
-    def folds(self) -> tuple[int, int]:
-        """(output folds, tap folds): the trip counts of the two loops."""
-        pe, simd = self.array
-        return self.n_out // pe, self.taps // simd
-
-    @property
     def groups_at_once(self) -> int:
         """Groups that the outputs of one cycle belong to."""
         return max(1, self.array[0] // self.channels[1])
-
-    @property
-    def weight_type(self) -> FixedType:
-        return FixedType.covering(int(self.weights.min(initial=0)), int(self.weights.max(initial=0)), self.frac)
 
     def tap_type(self, x: Edge) -> FixedType:
         """What a window holds: x's type, wider where the padding's code does not fit it."""
@@ -75,34 +56,10 @@ class Conv(Op):
             return x.type
         return FixedType.covering(min(x.lo, self.pad), max(x.hi, self.pad), x.type.frac)
 
-    def _reach(self, x: Edge) -> tuple[int, int]:
-        """The codes that can meet a weight."""
+    def reach(self, x: Edge) -> tuple[int, int]:
         if not self.window.padded:
             return x.lo, x.hi
         return min(x.lo, self.pad), max(x.hi, self.pad)
-
-    def _sums(self, x: Edge, *, partial: bool) -> tuple[int, int]:
-        """Least and greatest sum over all taps; with `partial`, over any subset of the terms."""
-        wide = self.weights.reshape(self.n_out, -1).astype(np.int64 if self._magnitude(x) < 1 << 62 else object)
-        up, down = np.maximum(wide, 0).sum(axis=1), np.minimum(wide, 0).sum(axis=1)
-        x_lo, x_hi = self._reach(x)
-        if partial:
-            x_lo, x_hi = min(x_lo, 0), max(x_hi, 0)
-        lo, hi = up * x_lo + down * x_hi, up * x_hi + down * x_lo
-        if self.bias is not None:
-            lo = lo + (np.minimum(self.bias, 0) if partial else self.bias)
-            hi = hi + (np.maximum(self.bias, 0) if partial else self.bias)
-        return int(lo.min()), int(hi.max())
-
-    def _magnitude(self, x: Edge) -> int:
-        """A bound on every partial sum's absolute value, in any order of addition."""
-        total = int(np.abs(self.weights).reshape(self.n_out, -1).sum(axis=1).max())
-        total *= max(1, *(abs(v) for v in self._reach(x)))
-        return total + (int(np.abs(self.bias).max()) if self.bias is not None else 0)
-
-    def accumulator(self, x: Edge) -> FixedType:
-        """The running sum: holds every partial sum, in any order."""
-        return FixedType.covering(*self._sums(x, partial=True), x.type.frac + self.frac)
 
     def outputs(self, x: Edge) -> Shape:
         """The spatial extents of y."""
@@ -116,15 +73,14 @@ class Conv(Op):
 
     def infer(self, inputs: tuple[Edge, ...]) -> tuple[Edge, ...]:
         (x,) = inputs
-        lo, hi = self._sums(x, partial=False)
+        lo, hi = self.sums(x, partial=False)
         shape = (x.shape[0], self.n_out, *self.outputs(x))
         return (Edge.covering(shape, lo, hi, x.type.frac + self.frac),)
 
     def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
         (x,) = inputs
         (y,) = self.infer(inputs)
-        magnitude = self._magnitude(x)
-        dtype = np.float32 if magnitude < FLOAT32_EXACT else np.float64 if magnitude < FLOAT64_EXACT else object
+        dtype = self.arithmetic(x)
         columns, outputs = Columns(self.weights.astype(dtype), self.window, self.groups, self.pad), self.outputs(x)
         bias = None if self.bias is None else self.bias.astype(dtype).reshape(-1, *(1,) * (len(outputs) + 1))
         piece = columns.pieces(outputs)
@@ -144,14 +100,7 @@ class Conv(Op):
         return kernel
 
     def roms(self) -> tuple[Rom, ...]:
-        (pe, simd), (out_folds, tap_folds) = self.array, self.folds
-        ordered = np.moveaxis(self.weights, 1, -1).reshape(out_folds, pe, tap_folds, simd)
-        words = ordered.transpose(0, 2, 1, 3).reshape(out_folds * tap_folds, pe * simd)
-        roms = [Rom("weights", words, self.weight_type)]
-        if self.bias is not None:
-            kind = FixedType.covering(int(self.bias.min()), int(self.bias.max()))
-            roms.append(Rom("bias", self.bias.reshape(out_folds, pe), kind))
-        return (*roms, *wide_constant("pad", self.pad))
+        return (*super().roms(), *wide_constant("pad", self.pad))
 
     def macs(self, inputs: tuple[Edge, ...]) -> int:
         return inputs[0].shape[0] * prod(self.outputs(inputs[0])) * self.n_out * self.taps
@@ -164,11 +113,8 @@ class Conv(Op):
         return self.folds[0] * self.folds[1] * inputs[0].shape[0] * prod(self.outputs(inputs[0]))
 
     def __str__(self) -> str:
-        pe, simd = self.array
-        bias = "" if self.bias is None else " bias"
         group = f" groups {self.groups}" if self.groups > 1 else ""
-        size = "x".join(map(str, self.weights.shape))
-        return f"conv[{size}{group} w {self.weight_type}{bias} pe {pe} simd {simd}]"
+        return self.described("x".join(map(str, self.weights.shape)) + group)
 
     @classmethod
     def samples(cls) -> Iterator[Sample]:

@@ -47,8 +47,8 @@ def fold(reuse_of: Callable[[str], int]) -> Callable[[Graph], Graph]:
         def fold_node(node: Node) -> Node:
             reuse = reuse_of(node.name)
             if isinstance(node.op, Dense):
-                out_folds, in_folds = choose_folds(node.op.n_in, node.op.n_out, reuse)
-                return replace(node, op=replace(node.op, pe=node.op.n_out // out_folds, simd=node.op.n_in // in_folds))
+                out_folds, in_folds = choose_folds(node.op.taps, node.op.n_out, reuse)
+                return replace(node, op=replace(node.op, pe=node.op.n_out // out_folds, simd=node.op.taps // in_folds))
             if isinstance(node.op, Conv):
                 out_folds, in_folds = choose_folds(node.op.taps, node.op.n_out, reuse, node.op.channels[1])
                 return replace(node, op=replace(node.op, pe=node.op.n_out // out_folds, simd=node.op.taps // in_folds))
