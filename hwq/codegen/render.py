@@ -31,6 +31,7 @@ class Settings:
     clock: float
     version: str
     semantics: str = "real"
+    io: str = "parallel"
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def render(graph: Graph, target: Target, settings: Settings) -> dict[str, str]:
     names = array_names(graph, settings.top)
     arrays = {e: _array(graph, target, e, names[e]) for e in graph.edges}
     layers = [
-        _layer(graph, node, name, target, arrays)
+        layer_of(graph, node, name, target, arrays)
         for node, name in zip(graph.nodes, _layer_names(graph, names, settings.top), strict=True)
         if not isinstance(node.op, Reshape)
     ]
@@ -89,14 +90,14 @@ def render(graph: Graph, target: Target, settings: Settings) -> dict[str, str]:
         "inputs": inputs,
         "outputs": outputs,
         "layers": layers,
-        "types": _type_lines(graph, target, names),
+        "types": type_lines(graph, target, names),
         "locals": _locals(graph, arrays, home),
         "homes": home,
         "calls": _calls(graph, layers, home),
         "dataflow": _dataflow(graph),
         "pipelined": all(n.op.cycles(graph.ins(n)) <= 1 for n in graph.nodes),
-        "hosts": [_host(graph, p, target) for p in graph.inputs],
-        "values": [_value(p, graph.edges[p.edge]) for p in graph.outputs],
+        "hosts": [host_of(graph, p, target) for p in graph.inputs],
+        "values": [value_of(p, graph.edges[p.edge]) for p in graph.outputs],
         "guard": settings.top.upper(),
         "uniform": uniform,
     }
@@ -189,9 +190,9 @@ def _partition(graph: Graph, target: Target, edge: str, name: str) -> str:
     return target.pragma("partition_cyclic", var=name, factor=min(factor, MAX_PARTITION), dim=1)
 
 
-def _layer(graph: Graph, node: Node, name: str, target: Target, arrays: Mapping[str, Array]) -> Layer:
+def layer_of(graph: Graph, node: Node, name: str, target: Target, arrays: Mapping[str, Array]) -> Layer:
     (x, *others), ys = [arrays[e] for e in node.inputs], tuple(arrays[e] for e in node.outputs)
-    roms = {rom.role: _rom(rom, name, target) for rom in node.op.roms()}
+    roms = {rom.role: rom_text(rom, name, target) for rom in node.op.roms()}
     context = {
         "name": name,
         "op": node.op,
@@ -199,17 +200,22 @@ def _layer(graph: Graph, node: Node, name: str, target: Target, arrays: Mapping[
         "xs": [x, *others],
         "y": ys[0],
         "ys": ys,
-        "roms": _Optional(roms),
+        "roms": Optional(roms),
         "target": target,
         "lanes": getattr(node.op, "lanes", 0) or x.size,
         "rows": prod(x.edge.shape[:-1]),
-        "bound_type": _bound_type(node, x.edge),
+        "bound_type": bound_type(x.edge),
+        "stream": None,
+        "at": "i",
     }
-    text = environment().get_template(f"kernels/{node.op.kind}.h.j2").render(context)
+    return Layer(name, node, x, ys, roms, function_text(f"kernels/{node.op.kind}.h.j2", context), str(node.op))
+
+
+def function_text(template: str, context: Mapping[str, Any]) -> str:
+    """A kernel's C++, indented, its pragmas where the target wants them."""
+    text = environment().get_template(template).render(context)
     lines = indented(line for line in text.splitlines() if line.strip())
-    if target.loop_pragmas_before:
-        lines = _hoisted(lines)
-    return Layer(name, node, x, ys, roms, "\n".join(lines), str(node.op))
+    return "\n".join(_hoisted(lines) if context["target"].loop_pragmas_before else lines)
 
 
 def _hoisted(lines: list[str]) -> list[str]:
@@ -224,7 +230,7 @@ def _hoisted(lines: list[str]) -> list[str]:
     return out
 
 
-class _Optional(dict[str, RomText]):
+class Optional(dict[str, RomText]):
     """ROMs by role; a role that an op does not have is None rather than an error."""
 
     def __missing__(self, key: str) -> None:
@@ -234,12 +240,12 @@ class _Optional(dict[str, RomText]):
         return self[key]
 
 
-def _bound_type(node: Node, x: Edge) -> FixedType:
+def bound_type(x: Edge) -> FixedType:
     """The type thresholds are compared in: x's binary point, wide enough for the unreachable bound above x."""
     return FixedType.covering(min(x.lo, 0), x.hi + 1, x.type.frac)
 
 
-def _rom(rom: Rom, layer: str, target: Target) -> RomText:
+def rom_text(rom: Rom, layer: str, target: Target) -> RomText:
     """The ROM with pragmas that let each cycle read what the kernel reads, and that choose its memory."""
     name = f"{layer}_{rom.role}"
     every_row, lanes = rom.rows >= rom.depth, rom.lanes if rom.whole_row else 1
@@ -256,7 +262,7 @@ def _rom(rom: Rom, layer: str, target: Target) -> RomText:
     return RomText(name, rom.role, rom, tuple(h for h in hints if h))
 
 
-def _type_lines(graph: Graph, target: Target, names: Mapping[str, str]) -> list[tuple[str, str, str]]:
+def type_lines(graph: Graph, target: Target, names: Mapping[str, str]) -> list[tuple[str, str, str]]:
     """(type name, vendor type, comment) of every edge."""
     makers = {e: n.name for n in graph.nodes for e in n.outputs}
     makers.update({p.edge: p.source for p in graph.inputs})
@@ -312,7 +318,7 @@ def _dataflow(graph: Graph) -> bool:
     return all(count <= 1 for edge, count in graph.uses().items())
 
 
-def _host(graph: Graph, port: InputPort, target: Target) -> dict[str, Any]:
+def host_of(graph: Graph, port: InputPort, target: Target) -> dict[str, Any]:
     """How the host header quantizes one input."""
     edge = graph.edges[port.edge]
     quantizer = port.quantizer
@@ -327,7 +333,7 @@ def _host(graph: Graph, port: InputPort, target: Target) -> dict[str, Any]:
     return host
 
 
-def _value(port: OutputPort, edge: Edge) -> dict[str, Any]:
+def value_of(port: OutputPort, edge: Edge) -> dict[str, Any]:
     """What an output code is worth, for the host header and the README."""
     scale, offset = uniform(port.scale), uniform(port.offset)
     return {

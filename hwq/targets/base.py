@@ -71,6 +71,14 @@ class Target:
     default_clock: float = 5.0
     defines: tuple[str, ...] = ()
     carries: tuple[str, ...] = ()  # files below hls_testbench that go into the project's sources
+    fifo_type: str = "hls::stream<{type}>"
+    fifo_header: str = "hls_stream.h"
+    fifo_named: bool = True  # whether its constructor takes a name
+    fifo_carries: tuple[str, ...] = ()  # more of them, where the design streams
+
+    def fifo(self, vector: str) -> str:
+        """The type of a FIFO of such tokens."""
+        return self.fifo_type.format(type=vector)
 
     def pragma(self, hint: str, **values: object) -> str:
         """The pragma line for a hint, or an empty string where the tool has none."""

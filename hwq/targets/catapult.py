@@ -18,6 +18,7 @@ TARGET = Target(
             "pipeline": "#pragma hls_pipeline_init_interval {ii}",
             "unroll": "#pragma hls_unroll yes",
             "top": "#pragma hls_design top",
+            "block": "#pragma hls_design",
         }
     ),
     loop_pragmas_before=True,
@@ -26,5 +27,8 @@ TARGET = Target(
     script="go.tcl.j2",
     script_name="go.tcl",
     advice="`catapult -shell -file go.tcl` runs the flow to RTL; SCVerify uses the same testbench and vectors.",
+    fifo_type="ac_channel<{type}>",
+    fifo_header="ac_channel.h",
+    fifo_named=False,
     default_part="nangate-45nm_beh",
 )

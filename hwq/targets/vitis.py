@@ -19,6 +19,10 @@ TARGET = replace(
             "partition_cyclic": "#pragma HLS ARRAY_PARTITION variable={var} type=cyclic factor={factor} dim={dim}",
             "reshape_complete": "#pragma HLS ARRAY_RESHAPE variable={var} type=complete dim={dim}",
             "reshape_cyclic": "#pragma HLS ARRAY_RESHAPE variable={var} type=cyclic factor={factor} dim={dim}",
+            "fifo": "#pragma HLS STREAM variable={var} type=fifo depth={depth}",
+            "pack": "",
+            "pack_fifo": "#pragma HLS AGGREGATE variable={var} compact=bit",
+            "independent": "#pragma HLS DEPENDENCE variable={var} type=inter dependent=false",
             "rom_bram": "#pragma HLS BIND_STORAGE variable={var} type=ROM_1P impl=BRAM",
             "rom_lutram": "#pragma HLS BIND_STORAGE variable={var} type=ROM_1P impl=LUTRAM",
         }

@@ -1,0 +1,13 @@
+"""Forms: how ops stream, one file each. An op that is not here works on whole tensors held in arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from hwq.ops import Add, Extremum, Lut, Mul, MultiplyShift, Op, Scale, Shift, Threshold
+from hwq.stream.forms.elements import ELEMENTS
+from hwq.stream.plan import Form
+
+ELEMENTWISE = (Shift, Threshold, Lut, Scale, MultiplyShift, Add, Mul, Extremum)
+FORMS: Mapping[type[Op], Form] = MappingProxyType({**dict.fromkeys(ELEMENTWISE, ELEMENTS)})
