@@ -100,6 +100,7 @@ def render(graph: Graph, target: Target, settings: Settings) -> dict[str, str]:
         "values": [value_of(p, graph.edges[p.edge]) for p in graph.outputs],
         "guard": settings.top.upper(),
         "uniform": uniform,
+        "stream": None,
     }
     env = environment()
     files = {

@@ -26,11 +26,8 @@ class Elements(Process):
     def template(self) -> str:
         return f"kernels/{self.layer.op.kind}.h.j2"
 
-    @property
-    def arrays(self) -> Mapping[str, Any]:
-        """The kernel's names of what it reads and writes."""
-        xs = ("x",) if len(self.reads) == 1 else ("a", "b")
-        return {"reads": list(zip(xs, self.reads, strict=True)), "writes": [("y", self.writes[0])]}
+    def context(self) -> Mapping[str, Any]:
+        return {"op": self.layer.op, "variables": ("x",) if len(self.reads) == 1 else ("a", "b")}
 
     def roms(self) -> tuple[Rom, ...]:
         return self.layer.op.roms()
