@@ -36,6 +36,7 @@ class Recipe:
     flags: tuple[str, ...]
     link: tuple[str, ...] = ()
     product: str = "program"
+    last: tuple[str, ...] = ()  # folders among the files that are searched after the vendor's
 
     def digest(self, compiler: str) -> str:
         """SHA-256 over everything that the product depends on."""
@@ -53,6 +54,7 @@ class Recipe:
             *self.flags,
             "link",
             *self.link,
+            *(("last", *self.last) if self.last else ()),
         ]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
@@ -86,6 +88,7 @@ def built(recipe: Recipe, stage: Callable[[str], None] = lambda label: None) -> 
             recipe.headers,
             recipe.flags,
             recipe.link,
+            [work / "sources" / i for i in recipe.last],
         )
         (work / "objects" / recipe.product).rename(work / "kept" / recipe.product)
         with contextlib.suppress(OSError):  # another process has built the same meanwhile

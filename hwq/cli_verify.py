@@ -117,7 +117,7 @@ def _refuse_options(options: dict[str, Any]) -> None:
 
 def verdict(project: Project, result: Result) -> dict[str, Any]:
     """The outcome of a verification as plain data."""
-    first = result.first
+    first, streams = result.first, project.design.config.io == "stream"
     return {
         "equal": bool(result),
         "samples": result.samples,
@@ -126,8 +126,20 @@ def verdict(project: Project, result: Result) -> dict[str, Any]:
         "first": None if first is None else first.__dict__,
         "target": project.design.config.target,
         "headers": result.headers,
+        **({"fault": result.fault or None, "fifos": [f.__dict__ for f in result.fifos]} if streams else {}),
         "digest": project.digest,
     }
+
+
+def fifo_text(result: Result) -> str:
+    """How full the FIFOs of a streaming design became, in a line."""
+    if not result.fifos:
+        return ""
+    fullest = max(result.fifos, key=lambda f: f.most / f.depth)
+    return (
+        f"\n{len(result.fifos)} FIFOs, none left with data or read when empty; high-water marks: the fullest is "
+        f"{printable(fullest.name)} with {fullest.most} of {fullest.depth} tokens (all in --json)"
+    )
 
 
 def verdict_text(project: Project, result: Result) -> str:
@@ -137,6 +149,8 @@ def verdict_text(project: Project, result: Result) -> str:
         return (
             f"EQUAL: {name}: all {result.codes} output codes of {result.samples} samples agree "
             f"(simulator = C++ with {result.headers})"
-        )
+        ) + fifo_text(result)
+    if result.fault:
+        return f"FAULT: {name}: {printable(result.fault, 400)}"
     where = f"\n  first: {printable(result.first, 400)}" if result.first else ""
     return f"DIFFERENT: {name}: {result.mismatches} of {result.codes} output codes of {result.samples} samples{where}"

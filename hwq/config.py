@@ -16,7 +16,7 @@ from hwq.errors import SpecError
 from hwq.names import identifier
 from hwq.targets import get_target
 
-IO_STYLES = ("parallel",)
+IO_STYLES = ("parallel", "stream")  # arrays between layers, or FIFOs between processes
 SEMANTICS = ("real", "ort")  # correctly rounded real functions, or onnxruntime's float32 requantization
 COSTS = ("lut", "dsp", "bram", "compare_levels")  # of hwq.passes.costs
 

@@ -15,6 +15,7 @@ from onnx import ModelProto
 import hwq
 from hwq.codegen.project import MANIFEST, files_digest, write_files
 from hwq.codegen.render import Settings, port_names, render
+from hwq.codegen.streams import render_stream
 from hwq.config import Config, load_config
 from hwq.describe import TensorInfo, input_infos, layer_rows, output_infos, port_record, weights_digest
 from hwq.emulate import Emulator, load_library
@@ -102,12 +103,14 @@ class Design:
             clock=self.config.clock,
             version=hwq.__version__,
             semantics=self.config.semantics,
+            io=self.config.io,
         )
 
     def render(self) -> dict[str, bytes]:
         """All files of the project, in memory; the manifest holds the digest of the rest."""
         target, settings = get_target(self.config.target), self.settings()
-        files = {path: text.encode() for path, text in render(self.graph, target, settings).items()}
+        text = render_stream if self.config.io == "stream" else render
+        files = {path: source.encode() for path, source in text(self.graph, target, settings).items()}
         files.update(self._vectors())
         files["model/model.onnx"] = self.model
         manifest = {
@@ -247,6 +250,10 @@ class Project:
         At both sides of every step point of every channel, over the whole reachable range; tables at every code.
         """
         design, target = self.design, get_target(self.design.config.target)
+        if design.config.io == "stream":
+            raise SpecError(
+                "--prove on a streaming project", remedy="prove it with --io parallel: the circuits are the same"
+            )
         return prove_sources(self.path, design.stages(), design.graph, target, design.settings().top, types, stage)
 
     @staticmethod

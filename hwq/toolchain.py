@@ -98,12 +98,18 @@ def compile_cpp(
     headers: Headers,
     flags: Sequence[str],
     link: Sequence[str] = (),
+    last: Sequence[Path] = (),
 ) -> None:
-    """Compile each source by its own process, side by side, and link them; `ToolError` with the first error line."""
+    """Compile each source by its own process, side by side, and link them; `ToolError` with the first error line.
+
+    Headers are looked for in `includes`, then in the vendor's folder, then in `last`.
+    """
     base = [compiler, f"-std={headers.standard}", "-Wno-unknown-pragmas", *flags]
     for folder in includes:
         base += ["-I", str(folder)]
     base += ["-isystem", str(headers.folder)]
+    for folder in last:
+        base += ["-idirafter", str(folder)]
     objects = [product.parent / f"{source.stem}_{i}.o" for i, source in enumerate(sources)]
     running = [
         subprocess.Popen(

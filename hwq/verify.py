@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,18 @@ import numpy as np
 from hwq.build import VENDOR_FLAGS, Recipe, built
 from hwq.codegen.environment import data_folder
 from hwq.codegen.render import port_names
+from hwq.codegen.streams import NETWORK
 from hwq.emulate import load_library
 from hwq.errors import ToolError
 from hwq.fixed import Codes
 from hwq.ir import Graph
 from hwq.simulate import Simulator
 from hwq.targets import Target
-from hwq.toolchain import Headers, require_headers
+from hwq.toolchain import Headers, native_headers, require_headers
 from hwq.vectors import codes_of_words, read_codes, write_codes
 
 RUN_SECONDS = 3600
+FIFO_FAULT = re.compile(r"^FIFO |[Rr]ead from empty channel|read while empty|contains leftover data")
 Stage = Callable[[str], None]
 
 
@@ -46,6 +49,19 @@ class Difference:
 
 
 @dataclass(frozen=True)
+class FifoMark:
+    """A FIFO of a streaming design: its depth, and the most tokens it held as its processes ran side by side."""
+
+    name: str
+    depth: int
+    most: int
+
+
+class FifoFault(Exception):
+    """The C-simulation stopped at a FIFO: read when empty, left with data, or the design stands still."""
+
+
+@dataclass(frozen=True)
 class Result:
     """The outcome of a verification; true when every code of every output of every sample is equal."""
 
@@ -56,9 +72,11 @@ class Result:
     headers: str
     types: str = "vendor"
     seconds: Mapping[str, float] = field(default_factory=dict)
+    fifos: tuple[FifoMark, ...] = ()  # of a streaming design
+    fault: str = ""  # what is wrong with its FIFOs
 
     def __bool__(self) -> bool:
-        return self.samples > 0 and self.mismatches == 0
+        return self.samples > 0 and self.mismatches == 0 and not self.fault
 
 
 def verify_sources(
@@ -94,7 +112,17 @@ def verify_codes(
     samples = next(iter(inputs.values())).shape[0]
     expected = simulator.run(inputs)
     bench = Bench(_sources(folder), graph, top, headers)
-    got = bench.loaded(inputs, stage) if types == "native" else bench.run(inputs, expected, (), stage)[0]
+    fifos: tuple[FifoMark, ...] = ()
+    label = f"{target.types.header} from {headers.origin}"
+    if bench.streams:
+        try:
+            got, _ = bench.run(inputs, expected, (), stage)
+            fifos = bench.side_by_side(inputs, expected, stage)
+        except FifoFault as fault:
+            compared = samples * sum(graph.edges[p.edge].size for p in graph.outputs)
+            return Result(samples, compared, 0, None, label, types, fault=str(fault))
+    else:
+        got = bench.loaded(inputs, stage) if types == "native" else bench.run(inputs, expected, (), stage)[0]
     wrong, first_bad, compared = 0, samples, 0
     for port in graph.outputs:
         unequal = (got[port.name] != expected[port.edge]).reshape(samples, -1)
@@ -107,7 +135,7 @@ def verify_codes(
         stage("tracing the first difference")
         one = {k: v[first_bad : first_bad + 1] for k, v in inputs.items()}
         first = _first_difference(bench, simulator, one, first_bad)
-    return Result(samples, compared, wrong, first, f"{target.types.header} from {headers.origin}", types)
+    return Result(samples, compared, wrong, first, label, types, fifos=fifos)
 
 
 @dataclass(frozen=True)
@@ -118,6 +146,11 @@ class Bench:
     graph: Graph
     top: str
     headers: Headers
+
+    @property
+    def streams(self) -> bool:
+        """Whether the design streams."""
+        return NETWORK.format(top=self.top) in self.files
 
     def loaded(self, inputs: Mapping[str, Codes], stage: Stage) -> dict[str, Codes]:
         """Output codes by name from the native build, loaded into this process."""
@@ -133,7 +166,31 @@ class Bench:
         stage: Stage = lambda label: None,
     ) -> tuple[dict[str, Codes], str]:
         """Output codes by name from the project's own testbench, and the trace if one was asked for."""
-        program = built(self._recipe(defines), stage)
+        return self._results(built(self._recipe(defines), stage), inputs, expected, stage)
+
+    def side_by_side(
+        self, inputs: Mapping[str, Codes], expected: Mapping[str, Codes], stage: Stage = lambda label: None
+    ) -> tuple[FifoMark, ...]:
+        """Run the processes of a streaming design side by side, with native types and FIFOs as deep as in hardware."""
+        network = replace(self, headers=native_headers())
+        recipe = replace(
+            network._recipe(("-DHWQ_NETWORK",)), includes=("streams", "src", "trace"), units=(f"tb/{self.top}_tb.cpp",)
+        )
+        got, report = self._results(built(recipe, stage), inputs, expected, stage, "fifos.txt")
+        for port in self.graph.outputs:
+            if not np.array_equal(got[port.name], expected[port.edge]):
+                raise FifoFault(f"output {port.name} has other codes when the processes run side by side")
+        rows = [line.split(" ") for line in report.splitlines()]
+        return tuple(FifoMark(name, int(depth), int(most)) for name, depth, most in rows)
+
+    def _results(
+        self,
+        program: Path,
+        inputs: Mapping[str, Codes],
+        expected: Mapping[str, Codes],
+        stage: Stage,
+        report: str = "trace.txt",
+    ) -> tuple[dict[str, Codes], str]:
         samples = next(iter(inputs.values())).shape[0]
         stage(f"running {samples} samples in C++")
         names = port_names(self.graph, self.top)[1]
@@ -145,13 +202,18 @@ class Bench:
                 port.name: read_codes(work / f"got_{names[port.name]}.txt", self.graph.edges[port.edge], samples)
                 for port in self.graph.outputs
             }
-            trace = work / "trace.txt"
-            return got, trace.read_text() if trace.is_file() else ""
+            written = work / report
+            return got, written.read_text() if written.is_file() else ""
 
     def _recipe(self, defines: tuple[str, ...]) -> Recipe:
-        files = {**self.files, "trace/trace.h": (data_folder("hls_testbench") / "trace.h").read_bytes()}
+        home = data_folder("hls_testbench")
+        files = {**self.files, "trace/trace.h": (home / "trace.h").read_bytes()}
         units = (f"src/{self.top}.cpp", f"tb/{self.top}_tb.cpp")
-        return Recipe(files, units, ("src", "trace"), self.headers, (*VENDOR_FLAGS, *defines))
+        recipe = Recipe(files, units, ("src", "trace"), self.headers, (*VENDOR_FLAGS, *defines))
+        if not self.streams:
+            return recipe
+        own = {f"streams/{f.name}": f.read_bytes() for f in sorted((home / "streams").iterdir())}
+        return replace(recipe, files={**files, **own}, last=("streams",))
 
 
 def _sources(folder: Path) -> dict[str, bytes]:
@@ -182,6 +244,9 @@ def _run(program: Path, work: Path) -> None:
         )
     except subprocess.TimeoutExpired:
         raise ToolError("the C-simulation took over an hour", remedy="verify fewer --samples") from None
+    fault = next((line for line in done.stderr.splitlines() if FIFO_FAULT.search(line)), "")
+    if fault:
+        raise FifoFault(fault.strip())
     if done.returncode not in (0, 1):
         line = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[0]
         raise ToolError(f"the C-simulation stopped: {line}", remedy="report it with the model")

@@ -192,6 +192,7 @@ def _partition(graph: Graph, target: Target, edge: str, name: str) -> str:
 
 
 def layer_of(graph: Graph, node: Node, name: str, target: Target, arrays: Mapping[str, Array]) -> Layer:
+    """A node as a function on arrays."""
     (x, *others), ys = [arrays[e] for e in node.inputs], tuple(arrays[e] for e in node.outputs)
     roms = {rom.role: rom_text(rom, name, target) for rom in node.op.roms()}
     context = {

@@ -24,7 +24,6 @@ from hwq.codegen.render import (
 )
 from hwq.codegen.roms import RomText
 from hwq.exact import uniform
-from hwq.fixed import FixedType
 from hwq.ir import Edge, Graph
 from hwq.stream import Fifo, Plan, Process, stream_plan
 from hwq.targets import Target
@@ -214,5 +213,3 @@ def _window_types(plan: Plan, target: Target) -> list[tuple[str, str, str]]:
             if not f.edge and f.element not in found:
                 found[f.element] = (f.element, target.types.storage(f.type), f"windows  {process.node}")
     return list(found.values())
-
-
