@@ -20,7 +20,7 @@ from hwq.passes.lowering.curves import whole
 from hwq.passes.lowering.state import Affine, Coded, Curved, Pending, Raw
 
 BOUND = Fraction(1, 1 << 22)  # of the greatest value that can occur there: what float32 arithmetic may be off by
-CURVE_BOUND = Fraction(1, 1 << 20)  # of a function's value: executors approximate
+CURVE_BOUND = Fraction(1, 1 << 20)  # of a function's value, or BOUND of its greatest: executors approximate
 PRECISION = 256  # bits of a value that is not rational
 
 
@@ -101,8 +101,8 @@ def number(
     code = int(codes[state.edge][sample].reshape(-1)[index])
     if isinstance(state, Coded):
         return _affine(state.of, Fraction(code), Fraction(max(abs(edge.lo), abs(edge.hi))), shape, index)
-    value = _on_curve(state, code, shape, index)
-    return value, abs(value) * CURVE_BOUND / BOUND, Fraction(0)
+    value, *ends = (_on_curve(state, c, shape, index) for c in (code, edge.lo, edge.hi))
+    return value, max(abs(value) * CURVE_BOUND / BOUND, *map(abs, ends)), Fraction(0)
 
 
 def _affine(of: Affine, x: Fraction, most: Fraction, shape: Shape, index: int) -> tuple[Fraction, Fraction, Fraction]:

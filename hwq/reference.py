@@ -26,7 +26,7 @@ from hwq.ir import Graph, Node
 from hwq.ops import Reshape, Softmax, Threshold, Transpose
 from hwq.ops.requant import Requant
 from hwq.passes.lowering import lowered
-from hwq.passes.lowering.state import Coded, Pending, Raw
+from hwq.passes.lowering.state import Coded, Curved, Pending, Raw
 from hwq.recompute import BOUND, code_of, element, input_reach, number
 from hwq.simulate import Simulator, decode
 from hwq.steps import TypedQuantizer
@@ -159,7 +159,8 @@ def compare(
         edge = graph.edges[port.edge]
         values = decode(port, edge, final[port.edge]).reshape(report.samples(theirs[output]), -1)
         reach = abs(to_float(port.scale)) * max(abs(edge.lo), abs(edge.hi)) + abs(to_float(port.offset))
-        allowed = np.broadcast_to(reach, edge.shape or (1,)).reshape(-1) * float(BOUND)
+        rounded = abs(to_float(port.scale)) * _rounded_by(ours, meaning.outputs[output])
+        allowed = np.broadcast_to(reach * float(BOUND) + rounded, edge.shape or (1,)).reshape(-1)
         report.output(
             output, values, theirs[output], allowed, earlier[meaning.outputs[output]], _order(meaning, output, ours)
         )
@@ -216,6 +217,15 @@ def _softmax_before(makers: Mapping[str, Node], edge: str) -> int:
     while edge in makers and isinstance(makers[edge].op, Reshape | Transpose):
         edge = makers[edge].inputs[0]
     return 1 if edge in makers and isinstance(makers[edge].op, Softmax) else 0
+
+
+def _rounded_by(ours: Values, edge: str) -> float:
+    """How far an output may be from the model's value, in steps: functions leave the design rounded, to the nearest."""
+    state = ours.states[edge]
+    if isinstance(state, Curved):
+        return 0.5
+    makers = {n.outputs[0]: n for n in ours.graph.nodes}
+    return float(_softmax_before(makers, state.edge)) if isinstance(state, Coded) else 0.0
 
 
 def _earlier(meaning: real.RealGraph) -> dict[str, frozenset[str]]:

@@ -190,9 +190,46 @@ def single(op: str, quantized: bool, **attributes: Any) -> Any:
     return model(nodes, constants, 3, ["y" if quantized else "f"])
 
 
-def test_a_function_without_a_quantizer_is_refused_by_name_with_a_remedy():
+def test_a_sum_of_a_function_without_a_quantizer_is_refused_by_name_with_a_remedy():
+    nodes = [
+        helper.make_node("Sigmoid", ["x"], ["f"], name="function"),
+        helper.make_node("ReduceMean", ["f"], ["y"], name="mean", axes=[1]),
+    ]
     with pytest.raises(hwq.HwqError, match=r"Sigmoid reaches it without a quantizer.*put a Quant node after Sigmoid"):
-        hwq.compile(single("Sigmoid", False), {"input_types": {"x": "ap_fixed<8,4>"}})
+        hwq.compile(model(nodes, [], 3, ["y"]), {"input_types": {"x": "ap_fixed<8,4>"}})
+
+
+@pytest.mark.parametrize(
+    ("op", "of", "frac", "kind"),
+    [
+        ("Sigmoid", lambda v: 1 / (1 + MP.exp(-v)), 16, "u16.16"),
+        ("Tanh", MP.tanh, 15, "s17.15"),
+        ("Exp", MP.exp, 4, "u16.4"),
+    ],
+)
+def test_a_function_that_leaves_the_design_is_rounded_once_to_sixteen_bits(op: str, of: Any, frac: int, kind: str):
+    x = values_of(FixedType(True, 8, 4))
+    design = hwq.compile(single(op, False), {"input_types": {"x": "ap_fixed<8,4>"}})
+    assert str(design.outputs[0].type) == kind
+    assert design.outputs[0].scale == 2.0**-frac
+    rows = np.concatenate([x, x[:2]]).reshape(-1, 3)
+    want = [nearest(of(v) * 2**frac, "ROUND") for v in rows.reshape(-1)]
+    assert design.simulate(rows, codes=True).reshape(-1).tolist() == want
+
+
+def test_a_monotone_function_of_an_accumulator_leaves_by_thresholds():
+    rng = np.random.default_rng(3)
+    constants = [numpy_helper.from_array((rng.integers(-99, 100, (3, 2)) / 128).astype(np.float32), "w")]
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["h"], name="product"),
+        helper.make_node("Tanh", ["h"], ["y"], name="function"),
+    ]
+    design = hwq.compile(model(nodes, constants, 3, ["y"]), {"input_types": {"x": "ap_fixed<12,2>"}})
+    x = rng.integers(-2048, 2048, (50, 3)) / 1024
+    exact = [MP.tanh(MP.fsum(MP.mpf(a) * MP.mpf(float(b)) for a, b in zip(row, column, strict=True)))
+             for row in x.tolist() for column in numpy_helper.to_array(constants[0]).T]  # fmt: skip
+    want = [nearest(v * 2**15, "ROUND") for v in exact]
+    assert design.simulate(x, codes=True).reshape(-1).tolist() == want
 
 
 def test_an_output_type_is_the_quantizer_that_a_function_needs():

@@ -45,6 +45,28 @@ def check(fused: list[onnx.NodeProto], plain: list[onnx.NodeProto], extra: Any =
     assert (want.reshape(-1) == have.reshape(-1)).all()
 
 
+@pytest.mark.parametrize("opset", [11, 13])
+def test_qlinear_softmax_is_dequantize_softmax_quantize(opset: int) -> None:
+    """Before opset 13 a Softmax runs over all axes from one on: here over the rows and columns of each sample."""
+    scale = [tensor("sp", FLOAT, np.float32(1 / 256)), tensor("zp", T.INT8, -128)]
+    attributes = {"axis": 1, "opset": opset}
+    fused = [node("QLinearSoftmax", "xq sa za sp zp", "y", "com.microsoft", **attributes)]
+    plain = [
+        node("DequantizeLinear", "xq sa za", "xd"),
+        node("Softmax", "xd", "p", axis=1),
+        node("QuantizeLinear", "p sp zp", "y"),
+    ]
+    inputs, outputs, x = {"x": (FLOAT, (1, 2, 3))}, {"y": T.INT8}, {"x": samples(5, (60, 2, 3), 4.0)}
+    constants = [*CONSTANTS, *scale]
+    want = simulated(model([*READ_X, *plain], inputs, outputs, constants, opset), x)["y"]
+    have = simulated(model([*READ_X, *fused], inputs, outputs, constants, 21), x)["y"]
+    assert len(set(want.reshape(-1))) > 5
+    assert np.array_equal(want, have)
+    real = np.exp((q := np.clip(np.rint(x["x"] / np.float32(0.0713)), -119, 136) * np.float32(0.0713)) - q.max())
+    real /= real.sum(axis=(1, 2) if opset == 11 else 1, keepdims=True)
+    assert np.abs(have.reshape(real.shape) - real / (1 / 256) - (0 if have.min() >= 0 else -128)).max() <= 1.01
+
+
 @pytest.mark.parametrize("columns", [False, True])
 def test_qlinear_matmul_is_dequantize_multiply_quantize(columns: bool) -> None:
     s, z = ("sn", "zn") if columns else ("sb", "zb")

@@ -66,6 +66,9 @@ def tiny(nudge: Nudge = lambda name, value: value) -> Executor:
             found["hq"] = quantized(nudge("hq", found["xq"] @ np.asarray([[4.0, 1.0], [2.0, -4.0]])), 1.0)
             found["y"] = nudge("y", found["hq"] @ np.asarray([[1.0, 3.0], [2.0, -2.0]]))
             found["best"] = nudge("best", np.argmax(found["y"], axis=-1))
+            found["Tanh"] = nudge("Tanh", np.tanh(found["y"]))
+            powers = np.exp(found["y"])
+            found["Softmax"] = nudge("Softmax", powers / powers.sum(axis=-1, keepdims=True))
             return [found[name] for name in wanted]
 
         return run
@@ -144,6 +147,15 @@ def test_an_output_that_differs_with_equal_quantizers_before_it_is_a_bug(value: 
     assert (found.differing, found.bugs) == (1250, 625)
     assert found.first_bug is not None
     assert (found.first_bug.node, found.first_bug.exact) == ("y", None)
+
+
+@pytest.mark.parametrize("op", ["Tanh", "Softmax"])
+def test_an_output_that_hwq_rounds_may_differ_by_its_rounding_and_by_no_more(op: str) -> None:
+    net = two_quantizers([node(op, "y", op)], op)
+    step = hwq.compile(net).outputs[0].scale
+    assert hwq.compile(net).reference("tiny", inputs(), executor=tiny()).bugs == 0
+    nudged = tiny(lambda name, value: value + 2 * step if name == op else value)
+    assert hwq.compile(net).reference("tiny", inputs(), executor=nudged).bugs == len(inputs())
 
 
 def test_a_value_that_is_no_code_is_a_bug() -> None:

@@ -16,7 +16,7 @@ import numpy as np
 
 from hwq.constants import Coded
 from hwq.exact import scalar
-from hwq.frontends import conv, functions, pooling, shapes, standard
+from hwq.frontends import conv, functions, pooling, shapes, softmax, standard
 from hwq.frontends.call import Call, Rule, Value
 from hwq.frontends.qdq import code_limits, dequantized, quantizer, scale_of, zero_of
 from hwq.frontends.qonnx import quantize
@@ -109,6 +109,13 @@ def unary(rule: Rule) -> Rule:
     return quantized
 
 
+def qlinear_softmax(call: Call) -> list[Value]:
+    """QLinearSoftmax: quantize(softmax(dequantize(x))), by the rule of the opset that its attribute names."""
+    opset = int(call.attribute("opset", 13))
+    (y,) = softmax.softmax(replace(derived(call, [_operand(call, 0)]), version=opset))
+    return _quantized(call, y, 3)
+
+
 def _centred(call: Call, index: int, axis: int) -> Value:
     """Input `index` less the zero point at `index` + 2."""
     x = call.value(index)
@@ -145,5 +152,6 @@ MICROSOFT: MappingProxyType[str, Rule] = MappingProxyType(
         "QLinearGlobalAveragePool": unary(pooling.global_average_pool),
         "QLinearSigmoid": unary(functions.RULES["Sigmoid"]),
         "QLinearLeakyRelu": unary(functions.RULES["LeakyRelu"]),
+        "QLinearSoftmax": qlinear_softmax,
     }
 )

@@ -18,7 +18,7 @@ import numpy as np
 from hwq import real
 from hwq.errors import UnsupportedError
 from hwq.exact import Rationals, elementwise, scalar, squeeze_uniform
-from hwq.fixed import Codes, FixedType, log2_exact
+from hwq.fixed import Codes, FixedType, Rounding, log2_exact, pow2
 from hwq.functions import (
     Applied,
     Code,
@@ -32,6 +32,7 @@ from hwq.functions import (
     codes_of,
     rational_values,
 )
+from hwq.functions.steps import FAR, MAX_LEVELS
 from hwq.ir import Edge
 from hwq.ops import Channels
 from hwq.ops.requant import Requant
@@ -45,6 +46,7 @@ from hwq.window import Reduction
 MAX_TABLE_BITS = 16  # of one channel's table
 MAX_ENTRIES = 1 << 22  # of the tables of all channels
 MAX_CODE = 1 << 29  # addresses are machine integers in C++
+OUTPUT_BITS = 16  # a function that no quantizer rounds leaves the design on a grid of at most 2**16 steps
 MAX_VALUE_BITS = 30  # widest code that stands for an unquantized value
 SMALL_TABLE = 1 << 8  # up to here a table costs no more than two shifts and a comparison
 MANY_ENTRIES = 1 << 18  # above, a monotone function's step points are sought instead of tabulated
@@ -293,7 +295,7 @@ def on_codes(low: Lowering, node: real.RealNode, x: Curved) -> Coded:
     if values is None or step is None:
         raise UnsupportedError(
             f"{names} reaches it without a quantizer, and its values lie on no grid of {MAX_VALUE_BITS} bits",
-            remedy=f"put a Quant node after {names.rpartition('.')[2]}, or state --output-type if it is an output",
+            remedy=f"put a Quant node after {names.rpartition('.')[2]}",
         )
     table = np.asarray([[int(v / step) for v in row] for row in values], dtype=np.int64)
     exponent = log2_exact(step)
@@ -304,8 +306,37 @@ def on_codes(low: Lowering, node: real.RealNode, x: Curved) -> Coded:
 
 
 def finished_curve(low: Lowering, node: real.RealNode, x: Pending) -> Coded:
-    """An output's codes, of a curve too where its values lie on a grid."""
-    return finished(low, node, on_codes(low, node, x) if isinstance(x, Curved) else x)
+    """An output's codes; the values of a function that lie on no grid are rounded once, on one that spans them."""
+    if not isinstance(x, Curved):
+        return finished(low, node, x)
+    try:
+        codes = on_codes(low, node, x)
+    except UnsupportedError:
+        frac = _output_frac(low, x)
+        if frac is None:
+            raise
+        rounding = real.Quantize(
+            scalar(pow2(frac)), scalar(0), Rounding.HALF_EVEN, None, None, scalar(pow2(-frac)), scalar(0)
+        )
+        codes = coded(_quantized(low, node, rounding, x), node)
+    return finished(low, node, codes)
+
+
+def _output_frac(low: Lowering, x: Curved) -> int | None:
+    """The binary point at which a function's values span at most 2**OUTPUT_BITS steps; None: it is not to be had."""
+    edge = low.edges[x.edge]
+    curve, _, channels = _per_channel(low, x, whole(x), [])
+    scaled, step = Scaled(curve, scalar(pow2(OUTPUT_BITS)), scalar(0)), RoundStep(Rounding.HALF_EVEN, None, None)
+    if _listable(edge, channels.count):
+        codes = codes_of(scaled, step, _every(edge, channels.count))
+    elif all(curve.trends(channels.count)) and channels.count * MAX_LEVELS <= MAX_ENTRIES:
+        ends = np.tile(np.asarray([edge.lo, edge.hi], dtype=object), (channels.count, 1))
+        codes = CurveSteps(scaled, step, channels.count).codes(ends)
+    else:
+        return None
+    lo, hi = int(codes.min()), int(codes.max())
+    most = max(abs(lo), abs(hi), hi - lo)
+    return 2 * OUTPUT_BITS - max(most - 1, 0).bit_length() if most < FAR else None
 
 
 def _grid(values: Rationals) -> Fraction | None:
