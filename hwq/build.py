@@ -22,7 +22,7 @@ RECENT = 3600.0  # seconds for which a build is in use by whoever asked for it
 HEADER_SUFFIXES = frozenset(["", ".h", ".hpp"])
 EXACT_FLOATS = ("-ffp-contract=off", "-fno-trapping-math", "-fno-math-errno")  # only what changes no result
 NATIVE_FLAGS = ("-O3", "-march=native", *EXACT_FLOATS, "-fno-exceptions", "-fPIC")
-VENDOR_FLAGS = ("-O1",)
+VENDOR_FLAGS = ("-O2",)
 
 
 @dataclass(frozen=True)

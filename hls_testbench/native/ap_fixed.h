@@ -61,6 +61,10 @@ template <class T> class slice {
   NAME() = default;                                                                                      \
   template <class T> constexpr HWQ_INLINE NAME(const T &v) : number(v) {}                                \
   template <class T> constexpr HWQ_INLINE NAME(const hwq::ap::slice<T> &v) : number(number::from_code(v.bits())) {} \
+  constexpr HWQ_INLINE NAME &setBits(unsigned long long code) {                                          \
+    this->stored = hwq::native::as<typename number::store>(code);                                        \
+    return *this;                                                                                        \
+  }                                                                                                      \
   constexpr HWQ_INLINE hwq::ap::slice<NAME> range(int hi, int lo) { return {*this, hi, lo}; }            \
   constexpr HWQ_INLINE hwq::ap::slice<const NAME> range(int hi, int lo) const { return {*this, hi, lo}; }
 

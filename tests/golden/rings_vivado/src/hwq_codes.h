@@ -19,7 +19,11 @@ template <int W, int I, ap_q_mode Q, ap_o_mode O, int N> struct format<ap_ufixed
 // The value whose code is `code`; the low bits of the code are taken as they are.
 template <class T, class C> inline T from_code(const C &code) {
   T value;
-  value.range(format<T>::width - 1, 0) = ap_int<format<T>::width>(code);
+  if (format<T>::width <= 64) {
+    value.setBits(code);
+  } else {
+    value.range(format<T>::width - 1, 0) = ap_int<format<T>::width>(code);
+  }
   return value;
 }
 
@@ -31,6 +35,8 @@ template <class T, int N> inline T from_words(const unsigned long long (&words)[
   value.range(format<T>::width - 1, 0) = code.range(format<T>::width - 1, 0);
   return value;
 }
+
+template <class T> inline T from_words(const unsigned long long (&words)[1]) { return from_code<T>(words[0]); }
 
 // How many 64-bit words a code takes, and word k of it, sign-extended.
 template <class T> inline int word_count(const T &) { return (format<T>::width + 63) / 64; }
