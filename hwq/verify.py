@@ -117,7 +117,8 @@ def verify_codes(
     if bench.streams:
         try:
             got, _ = bench.run(inputs, expected, (), stage)
-            fifos = bench.side_by_side(inputs, expected, stage)
+            if all(np.array_equal(got[p.name], expected[p.edge]) for p in graph.outputs):
+                fifos = bench.side_by_side(inputs, expected, stage)
         except FifoFault as fault:
             compared = samples * sum(graph.edges[p.edge].size for p in graph.outputs)
             return Result(samples, compared, 0, None, label, types, fault=str(fault))
