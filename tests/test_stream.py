@@ -81,13 +81,13 @@ def damaged(tmp_path: Path, file: str, old: str, new: str) -> Result:
 
 
 def test_a_fifo_read_when_empty_fails_by_name(tmp_path: Path) -> None:
-    result = damaged(tmp_path, "src/samples.cpp", "  stream_dense_fc1(point, fc1_s);", "  fc1_s.read();")
+    result = damaged(tmp_path, "src/samples.cpp", "  dense_fc1(point, fc1_s);", "  fc1_s.read();")
     assert not result
     assert result.fault == "FIFO fc1_s was read when empty"
 
 
 def test_a_fifo_left_with_data_fails_by_name(tmp_path: Path) -> None:
-    calls = "  stream_dense_fc1(point, fc1_s);"
+    calls = "  dense_fc1(point, fc1_s);"
     result = damaged(tmp_path, "src/samples.cpp", calls, f"{calls}\n  fc1_s.write(fc1_s_v());")
     assert not result
     assert result.fault == "FIFO fc1_s is left with data"
