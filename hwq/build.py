@@ -15,10 +15,12 @@ from pathlib import Path
 
 from hwq.codegen.project import files_digest
 from hwq.errors import ToolError
+from hwq.prelude import Prelude
 from hwq.toolchain import Headers, compile_cpp, compiler_version, require_compiler
 
 LIMIT = 1 << 30  # bytes of builds that are kept; the ones unused for longest go first
 RECENT = 3600.0  # seconds for which a build is in use by whoever asked for it
+CHECK = "sha256"  # of a product, beside it
 HEADER_SUFFIXES = frozenset(["", ".h", ".hpp"])
 EXACT_FLOATS = ("-ffp-contract=off", "-fno-trapping-math", "-fno-math-errno")  # only what changes no result
 NATIVE_FLAGS = ("-O3", "-march=native", *EXACT_FLOATS, "-fno-exceptions", "-fPIC")
@@ -67,34 +69,79 @@ def built(recipe: Recipe, stage: Callable[[str], None] = lambda label: None) -> 
         raise ToolError(f"the project lacks '{Path(missing[0]).name}'", remedy="export it again with --force")
     cache = cache_folder()
     place = cache / recipe.digest(compiler)
-    if (place / recipe.product).is_file():
+    if _intact(place, recipe.product):
         with contextlib.suppress(OSError):
             os.utime(place)
         return place / recipe.product
     stage("compiling C++ against " + recipe.headers.origin)
-    with tempfile.TemporaryDirectory(prefix=".build-", dir=cache) as name:
-        work = Path(name)
-        for path, content in recipe.files.items():
-            file = work / "sources" / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(content)
-        (work / "kept").mkdir()
-        (work / "objects").mkdir()
+    try:
+        with tempfile.TemporaryDirectory(prefix=".build-", dir=cache) as name:
+            _build(recipe, compiler, Path(name), place)
+    except OSError as error:
+        raise ToolError(
+            f"cannot build in '{cache}' ({error.strerror})", remedy="set XDG_CACHE_HOME elsewhere"
+        ) from None
+    _forget_oldest(cache, place)
+    return place / recipe.product
+
+
+def _build(recipe: Recipe, compiler: str, work: Path, place: Path) -> None:
+    """Compile in the folder `work`, and put the product where it belongs, with its digest."""
+    for path, content in recipe.files.items():
+        file = work / "sources" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+    (work / "kept").mkdir()
+    (work / "objects").mkdir()
+    _compile(recipe, compiler, work, place.parent)
+    product = (work / "objects" / recipe.product).rename(work / "kept" / recipe.product)
+    (work / "kept" / CHECK).write_text(_digest_of(product))
+    with contextlib.suppress(OSError):  # another process has built the same meanwhile
+        if not _intact(place, recipe.product):
+            shutil.rmtree(place, ignore_errors=True)
+            (work / "kept").rename(place)
+
+
+def _intact(place: Path, product: str) -> bool:
+    """Whether a product lies in its place as it was put there."""
+    try:
+        return (place / CHECK).read_text() == _digest_of(place / product)
+    except (OSError, ValueError):
+        return False
+
+
+def _digest_of(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _compile(recipe: Recipe, compiler: str, work: Path, cache: Path) -> None:
+    """The product from work/sources into work/objects, with the headers' prelude where there is one."""
+
+    def run(*more: str) -> None:
         compile_cpp(
             compiler,
             [work / "sources" / u for u in recipe.units],
             work / "objects" / recipe.product,
             [work / "sources" / i for i in recipe.includes],
             recipe.headers,
-            recipe.flags,
+            (*recipe.flags, *more),
             recipe.link,
             [work / "sources" / i for i in recipe.last],
         )
-        (work / "objects" / recipe.product).rename(work / "kept" / recipe.product)
-        with contextlib.suppress(OSError):  # another process has built the same meanwhile
-            (work / "kept").rename(place)
-    _forget_oldest(cache, place)
-    return place / recipe.product
+
+    headers, flags = recipe.headers, [f for f in recipe.flags if not f.startswith("-D")]
+    command = (compiler, f"-std={headers.standard}", *flags, "-isystem", str(headers.folder))
+    version = _headers_digest(headers) + compiler_version(compiler)
+    prelude = Prelude.of(cache, headers.prelude, command, version)
+    with prelude.made_meanwhile():
+        more = prelude.flags()
+        try:
+            run(*more)
+        except ToolError:
+            if not more:
+                raise
+            run()
+            prelude.forget()
 
 
 def cache_folder() -> Path:
@@ -115,7 +162,7 @@ def _forget_oldest(cache: Path, kept: Path) -> None:
     entries = []
     for entry in cache.iterdir():
         with contextlib.suppress(OSError):
-            size = sum(f.stat().st_size for f in entry.iterdir())
+            size = sum(f.stat().st_size for f in entry.rglob("*") if f.is_file())
             entries.append((entry.stat().st_mtime, size, entry))
     total = sum(size for _, size, _ in entries)
     for used, size, entry in sorted(entries):

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 import hwq
-from hwq import build
 from hwq.codegen.environment import environment
 from hwq.codegen.render import Settings, render
 from hwq.errors import HwqError
@@ -21,7 +20,7 @@ from hwq.fixed import FixedType, Overflow, Rounding, overflow_codes, requantize
 from hwq.targets import AP_TYPES, Target, TypeStyle, get_target
 from hwq.toolchain import native_headers
 from hwq.verify import verify_codes
-from models import const, mlp, model, node, samples, small_model
+from models import mlp, small_model
 from oracles import rounded
 from test_fixed import VENDORS, conversions, run_vendor, vendor_headers
 from test_ops import BATCH, SAMPLES, drawn_codes, graph_of
@@ -280,130 +279,6 @@ def test_unknown_types_are_refused(tmp_path: Path):
     project = hwq.compile(small_model()).export(tmp_path / "net")
     with pytest.raises(HwqError, match="types 'own' are not available; use vendor or native"):
         project.verify(types="own")
-
-
-@pytest.fixture
-def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A build cache of the test's own."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "hwq"
-
-
-def test_a_second_verify_and_a_second_emulator_build_nothing(
-    empty_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    design = hwq.compile(small_model())
-    project = design.export(tmp_path / "net")
-    x = samples((20, 4))
-    first = project.verify(x, "native")
-    codes = design.emulator()(x, codes=True)
-    entries = sorted(p.name for p in empty_cache.iterdir())
-    assert len(entries) == 2
-
-    def refuse(*arguments: object) -> None:
-        raise AssertionError("compiled again")
-
-    monkeypatch.setattr(build, "compile_cpp", refuse)
-    assert project.verify(x, "native") == first
-    assert np.array_equal(design.emulator()(x, codes=True), codes)
-    assert sorted(p.name for p in empty_cache.iterdir()) == entries
-    (tmp_path / "net/src/types.h").write_text((tmp_path / "net/src/types.h").read_text() + "// touched\n")
-    with pytest.raises(AssertionError, match="compiled again"):
-        project.verify(x, "native")
-
-
-def test_a_failed_build_leaves_nothing_in_the_cache(empty_cache: Path, tmp_path: Path):
-    project = hwq.compile(small_model()).export(tmp_path / "net")
-    (tmp_path / "net/src/types.h").write_text("broken\n")
-    with pytest.raises(HwqError, match="the C\\+\\+ compiler failed"):
-        project.verify(samples((2, 4)), "native")
-    assert list(empty_cache.iterdir()) == []
-
-
-def test_a_digest_depends_on_all_that_is_compiled():
-    base = build.Recipe({"a.cpp": b"int main() {}"}, ("a.cpp",), (".",), native_headers(), ("-O1",))
-    others = [
-        build.Recipe({"a.cpp": b"int main() {} "}, base.units, base.includes, base.headers, base.flags),
-        build.Recipe(base.files, base.units, base.includes, base.headers, ("-O2",)),
-        build.Recipe(base.files, base.units, base.includes, base.headers, base.flags, ("-shared",)),
-        build.Recipe(base.files, base.units, (), base.headers, base.flags),
-    ]
-    digests = {r.digest("g++") for r in (base, *others)}
-    assert len(digests) == 5
-    assert base.digest("g++") == build.Recipe(**base.__dict__).digest("g++")
-
-
-def test_the_builds_unused_for_longest_are_forgotten(empty_cache: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(build, "LIMIT", 1500)
-    monkeypatch.setattr(build, "RECENT", -1.0)
-    import os
-
-    for age, name in ((300, "old"), (200, "newer"), (100, "newest")):
-        (empty_cache / name).mkdir(parents=True)
-        (empty_cache / name / "program").write_bytes(bytes(1000))
-        os.utime(empty_cache / name, (1e9 - age, 1e9 - age))
-    build._forget_oldest(empty_cache, empty_cache / "newest")
-    assert [p.name for p in empty_cache.iterdir()] == ["newest"]
-
-
-@pytest.mark.parametrize("threads", [1, 2, 5, None])
-def test_the_emulator_equals_the_simulator(threads: int | None):
-    design = hwq.compile(mlp())
-    emu = design.emulator()
-    for batch in (1, 3, 64):
-        x = samples((batch, 6), seed=batch, spread=3.0)
-        assert np.array_equal(emu(x, codes=True, threads=threads), design.simulate(x, codes=True))
-        values = emu(x, threads=threads)
-        assert values.dtype == np.float64
-        assert np.array_equal(values, design.simulate(x))
-
-
-def test_the_emulator_takes_and_gives_dicts_as_the_simulator_does():
-    nodes = [
-        node("Quant", "u s z b", "uq", signed=1, narrow=0, rounding_mode="ROUND"),
-        node("Quant", "v s z b", "vq", signed=0, narrow=0, rounding_mode="FLOOR"),
-        node("Add", "uq vq", "sum"),
-        node("Mul", "uq vq", "product"),
-    ]
-    proto = model(
-        nodes, {"u": [1, 3], "v": [1, 3]}, ["sum", "product"], [const("s", 0.3), const("z", 0.0), const("b", 5.0)]
-    )
-    design = hwq.compile(proto)
-    x = {"u": samples((9, 3), 1, 3.0), "v": samples((9, 3), 2, 3.0)}
-    got, want = design.emulator()(x), design.simulate(x)
-    assert sorted(got) == sorted(want) == ["product", "sum"]
-    assert all(np.array_equal(got[k], want[k]) for k in want)
-
-
-def test_codes_past_64_bits_go_through_the_emulator():
-    design = hwq.compile(model([node("Mul", "x x", "y")], {"x": [1, 3]}), {"input_types": {"x": "ap_fixed<50,20>"}})
-    x = samples((7, 3), 3, 1e4)
-    assert design.outputs[0].type.width > 64
-    codes = design.emulator()(x, codes=True)
-    assert codes.dtype == object
-    assert np.array_equal(codes, design.simulate(x, codes=True))
-    assert np.array_equal(design.emulator()(x), design.simulate(x))
-
-
-def test_the_emulator_treats_infinities_and_nan_as_the_simulator_does():
-    design = hwq.compile(small_model())
-    emu = design.emulator()
-    x = np.asarray([[np.inf, -np.inf, 0.5, 1e300]])
-    assert np.array_equal(emu(x, codes=True), design.simulate(x, codes=True))
-    with pytest.raises(HwqError, match="holds NaN"):
-        emu(np.full((1, 4), np.nan))
-    with pytest.raises(HwqError, match="data of shape"):
-        emu(np.zeros((2, 5)))
-
-
-def test_the_emulator_does_not_change_its_input_and_takes_any_layout():
-    design = hwq.compile(small_model())
-    emu = design.emulator()
-    x = samples((4, 10)).T
-    kept = x.copy()
-    assert np.array_equal(emu(x, codes=True), design.simulate(x, codes=True))
-    assert np.array_equal(x, kept)
-    assert np.array_equal(emu(x[::-2].astype(np.float32)), design.simulate(x[::-2].astype(np.float32)))
 
 
 def test_the_styles_name_every_rounding_and_overflow_alike():
