@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hwq.codegen.render import Settings, render
 from hwq.codegen.streams import render_stream
 from hwq.ir import Edge
-from hwq.ops import Conv, Pool, Sample
+from hwq.ops import Concat, Conv, Gather, Pool, Sample
+from hwq.selection import Selection
 from hwq.targets import get_target
 from hwq.toolchain import find_headers
 from hwq.verify import verify_codes
@@ -84,7 +85,35 @@ def pools(draw: st.DrawFn) -> Sample:
     return Sample("random", Pool(full, how, pad, lanes), (Edge.covering((*shape, *extents), -8, 7),))
 
 
-cases = st.lists(st.one_of(convolutions(), pools()), min_size=24, max_size=24)
+@st.composite
+def gathers(draw: st.DrawFn) -> Sample:
+    shape = tuple(draw(st.integers(1, 5)) for _ in range(draw(st.integers(2, 4))))
+    axes: list[list[int] | None] = []
+    for n in shape:
+        before, after = draw(st.integers(0, 2)), draw(st.integers(0, 2))
+        repeated = [i for i in range(n) for _ in range(before + 1)]
+        every = [None, None, list(range(n))[before % n :: after + 1], [-1] * before + list(range(n)) + [-1] * after]
+        every += [
+            repeated,
+            [0] * before + list(range(n)),
+            draw(st.lists(st.integers(-1, n - 1), min_size=1, max_size=6)),
+        ]
+        axes.append(draw(st.sampled_from(every)))
+    return Sample("random", Gather(Selection.of(shape, axes), 3), (Edge.covering(shape, -8, 7),))
+
+
+@st.composite
+def concats(draw: st.DrawFn) -> Sample:
+    shape = [draw(st.integers(1, 4)) for _ in range(draw(st.integers(1, 4)))]
+    axis = draw(st.integers(0, len(shape) - 1))
+    parts = []
+    for frac in range(draw(st.integers(1, 3))):
+        shape[axis] = draw(st.integers(1, 4))
+        parts.append(Edge.covering(tuple(shape), -8, 7, frac))
+    return Sample("random", Concat(axis), tuple(parts))
+
+
+cases = st.lists(st.one_of(convolutions(), pools(), gathers(), concats()), min_size=32, max_size=32)
 
 
 def agree(samples: list[Sample], io: str, types: str, target: str) -> None:
@@ -101,7 +130,9 @@ def agree(samples: list[Sample], io: str, types: str, target: str) -> None:
     assert result, result.fault or str(result.first)
 
 
-ONCE = settings(max_examples=1, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+ONCE = settings(
+    max_examples=1, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+)
 MANY = settings(ONCE, max_examples=12, derandomize=False)
 
 

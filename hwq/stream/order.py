@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -37,7 +38,15 @@ class Order:
     @staticmethod
     def of_images(shape: Shape) -> Order:
         """The same for (N, C, ...) as ONNX has it."""
-        return Order.image(shape[0], shape[1], int(np.prod(shape[2:], dtype=np.int64)))
+        return Order.image(shape[0], shape[1], prod(shape[2:]))
+
+    @staticmethod
+    def all_of(shape: Shape) -> list[Order]:
+        """Every order that groups the axes of a tensor, the flat one first."""
+        cuts = range(len(shape) + 1)
+        parts = [(shape[:i], shape[i:j], shape[j:]) for i in cuts for j in cuts[i:]]
+        found = [Order.image(prod(a), prod(b), prod(c)) for a, b, c in parts]
+        return list(dict.fromkeys([Order.flat(prod(shape)), *found]))
 
     @property
     def is_flat(self) -> bool:

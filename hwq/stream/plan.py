@@ -142,11 +142,11 @@ class Planner:
         return self.fifo(self.name(self.names[edge] + "_s"), edge, order, lanes)
 
     def hand_out(self, edge: str, fifo: Fifo) -> None:
-        """Give an edge's FIFO to its readers, through copies where there is not one of them or both ends are ports."""
+        """Give an edge's FIFO to its readers, through copies where there is not one of them or another port."""
         readers = self.readers[edge]
         if edge in self.waiting:
             return
-        if len(readers) == 1 and not (readers[0] and fifo.port):
+        if len(readers) == 1 and readers[0] in (None, fifo.name):
             self.waiting[edge] = [fifo]
             return
         copies = []
@@ -156,6 +156,10 @@ class Planner:
         function = self.name(f"fork_{self.names[edge]}")
         self.processes.append(Fork(function, self._maker(edge), (fifo,), tuple(copies)))
         self.waiting[edge] = copies
+
+    def rename(self, edge: str, fifo: Fifo, order: Order) -> None:
+        """Let a FIFO stand for an edge whose codes come in it as they are, in an order of that edge."""
+        self.hand_out(edge, replace(fifo, edge=edge, order=order, element=self.element(edge)))
 
     def add(self, *processes: Process) -> None:
         """Processes of one node, in order; what the last writes goes to its readers."""

@@ -5,13 +5,40 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from hwq.ops import Add, Conv, Dense, Extremum, Lut, Mul, MultiplyShift, Op, Pool, Scale, Shift, Threshold
+from hwq.ops import (
+    Add,
+    Concat,
+    Conv,
+    Dense,
+    Extremum,
+    Gather,
+    Lut,
+    Mul,
+    MultiplyShift,
+    Op,
+    Pool,
+    Scale,
+    Shift,
+    Threshold,
+    Transpose,
+)
+from hwq.stream.forms.concat import CONCAT
 from hwq.stream.forms.elements import ELEMENTS
+from hwq.stream.forms.gather import GATHER
 from hwq.stream.forms.pool import POOL
 from hwq.stream.forms.products import CONV, DENSE
+from hwq.stream.forms.transpose import TRANSPOSE
 from hwq.stream.plan import Form
 
 ELEMENTWISE = (Shift, Threshold, Lut, Scale, MultiplyShift, Add, Mul, Extremum)
 FORMS: Mapping[type[Op], Form] = MappingProxyType(
-    {**dict.fromkeys(ELEMENTWISE, ELEMENTS), Pool: POOL, Conv: CONV, Dense: DENSE}
+    {
+        **dict.fromkeys(ELEMENTWISE, ELEMENTS),
+        Concat: CONCAT,
+        Conv: CONV,
+        Dense: DENSE,
+        Gather: GATHER,
+        Pool: POOL,
+        Transpose: TRANSPOSE,
+    }
 )
