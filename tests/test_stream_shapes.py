@@ -130,9 +130,7 @@ def agree(samples: list[Sample], io: str, types: str, target: str) -> None:
     assert result, result.fault or str(result.first)
 
 
-ONCE = settings(
-    max_examples=1, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
-)
+ONCE = settings(max_examples=1, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 MANY = settings(ONCE, max_examples=12, derandomize=False)
 
 
