@@ -23,6 +23,7 @@ from hwq.codegen.render import (
     value_of,
 )
 from hwq.codegen.roms import RomText
+from hwq.dataflow.schedule import scheduled
 from hwq.exact import uniform
 from hwq.ir import Edge, Graph
 from hwq.stream import Fifo, Plan, Process, stream_plan
@@ -129,8 +130,9 @@ def render_stream(graph: Graph, target: Target, settings: Settings) -> dict[str,
 
 
 def depths(plan: Plan) -> dict[str, int]:
-    """The depth of every FIFO by name."""
-    return {f.name: max(2, f.tokens) for f in plan.fifos}
+    """The depth of every FIFO by name: what its processes' schedules need (hwq/dataflow/schedule.py)."""
+    found = scheduled([p.actor() for p in plan.processes]).depths
+    return {f.name: found[f.name] for f in plan.fifos}
 
 
 @dataclass(frozen=True)

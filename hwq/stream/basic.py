@@ -5,15 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from hwq.dataflow.actor import Actor
 from hwq.ir import Node
 from hwq.stream.process import Fifo, Process
 
 
-def every(count: int, step: int = 1, first: int = 0) -> np.typing.NDArray[np.int64]:
+def every(count: int, step: int = 1, first: int = 0) -> npt.NDArray[np.int64]:
     """`count` firings, one each `step`."""
     return first + step * np.arange(count, dtype=np.int64)
+
+
+def _in_turn(fifos: tuple[Fifo, ...], first: int) -> tuple[dict[str, npt.NDArray[np.int64]], int]:
+    """A firing for each token, one FIFO after the other, from firing `first` on; and the firing after the last."""
+    at = {}
+    for fifo in fifos:
+        at[fifo.name] = every(fifo.tokens, 1, first)
+        first += fifo.tokens
+    return at, first
 
 
 @dataclass(frozen=True)
@@ -81,11 +91,9 @@ class Buffered(Process):
         return self.layer
 
     def actor(self) -> Actor:
-        taken = max((x.tokens for x in self.reads), default=0)
-        made = max((y.tokens for y in self.writes), default=0)
-        reads = {x.name: every(x.tokens) for x in self.reads}
-        writes = {y.name: every(y.tokens, 1, taken + self.cycles) for y in self.writes}
-        return Actor(self.name, taken + self.cycles + made, reads, writes)
+        reads, firings = _in_turn(self.reads, 0)
+        writes, firings = _in_turn(self.writes, firings + self.cycles)
+        return Actor(self.name, firings, reads, writes)
 
     @property
     def summary(self) -> str:
