@@ -48,7 +48,7 @@ def rom(model: str | None, output: str | None, formats: str, check: str | None, 
     write_files(files, Path(output), force=force, marker=MANIFEST)
     stage.close()
     rows = [
-        [r.name, r.node, r.rom.role, r.rom.depth, r.word_bits, str(r.rom.type), r.rom.bits]
+        [r.name, r.node, r.rom.role, r.rom.depth, r.word_bits, r.rom.label, r.rom.bits]
         for r in design_roms(design.graph)
     ]
     click.echo(text_table(["file", "node", "role", "depth", "word bits", "code", "bits"], rows, right=(3, 4, 6)))

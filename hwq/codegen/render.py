@@ -121,7 +121,7 @@ def render(graph: Graph, target: Target, settings: Settings) -> dict[str, str]:
     for layer in layers:
         for rom in layer.roms.values():
             rendered[f"src/weights/{rom.name}.h"] = rom_template.render(
-                rom=rom, layer=layer, synthesis=target.types.integer(rom.rom.type), guard=rom.name.upper()
+                rom=rom, layer=layer, synthesis=target.types.integer(rom.type), guard=rom.name.upper()
             )
     return rendered
 
@@ -260,6 +260,8 @@ def rom_text(rom: Rom, layer: str, target: Target) -> RomText:
         hints.append(target.pragma("partition_cyclic", var=name, factor=rom.rows, dim=1))
     if lanes > 1:
         hints.append(target.pragma("reshape_complete", var=name, dim=2))
+    if RomText(name, rom.role, rom, ()).words > 1:
+        hints.append(target.pragma("reshape_complete", var=name, dim=3))
     hints.append(target.pragma(storage_hint(rom), var=name))
     return RomText(name, rom.role, rom, tuple(h for h in hints if h))
 

@@ -1,8 +1,9 @@
 """ROM files for RTL flows: every ROM of a design in the vendors' memory formats, with a manifest, and read back.
 
 A word is one row of a ROM: its lanes side by side, lane 0 in the lowest bits, each code in two's complement of its
-width. Formats: Xilinx COE, Intel MIF, `$readmemh` (.mem, .hex), `$readmemb` (.memb), packed little-endian binary
-(.bin), a C header (.h) and numpy (.npy, the codes themselves).
+width, or as its coding stores it: one bit for -1 and 1, two for -1, 0 and 1, sign and exponent for powers of two.
+Formats: Xilinx COE, Intel MIF, `$readmemh` (.mem, .hex), `$readmemb` (.memb), packed little-endian binary (.bin), a C
+header (.h) and numpy (.npy), the last two with a word a lane.
 """
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ import numpy as np
 
 from hwq import __version__
 from hwq.codegen.project import files_digest
-from hwq.codegen.roms import digest_bytes, native_integer, wrapped
+from hwq.codegen.roms import digest_bytes, digest_bytes_of, native_integer, packed, wrapped
 from hwq.errors import SpecError
-from hwq.fixed import Codes, FixedType
+from hwq.fixed import Codes
 from hwq.ir import Graph
 from hwq.names import comment, identifier
 from hwq.ops import Rom
+from hwq.ops.coding import Coding
 
 MANIFEST = "manifest.json"
 
@@ -42,17 +44,12 @@ class NamedRom:
 
     @property
     def word_bits(self) -> int:
-        return self.rom.lanes * self.rom.type.width
+        return self.rom.lanes * self.rom.word_type.width
 
     def words(self) -> Iterator[int]:
         """Each row as one unsigned integer."""
-        width = self.rom.type.width
-        mask = (1 << width) - 1
-        for row in self.rom.words.tolist():
-            word = 0
-            for lane, code in enumerate(row):
-                word |= (int(code) & mask) << (lane * width)
-            yield word
+        for row in packed(self.rom.stored, self.rom.word_type.width, self.rom.lanes):
+            yield int(row[0])
 
 
 def design_roms(graph: Graph) -> list[NamedRom]:
@@ -110,13 +107,13 @@ def _bin(rom: NamedRom) -> bytes:
 
 def _header(rom: NamedRom) -> bytes:
     guard = f"{rom.name.upper()}_ROM_H"
-    kind = rom.rom.type
-    lines = [f"// {comment(rom.node)}: {rom.rom.role}, {rom.rom.depth} x {rom.rom.lanes} codes of {kind}"]
+    kind = rom.rom.word_type
+    lines = [f"// {comment(rom.node)}: {rom.rom.role}, {rom.rom.depth} x {rom.rom.lanes} codes of {rom.rom.label}"]
     lines += [f"#ifndef {guard}", f"#define {guard}", ""]
     if kind.width > 64:
         raise SpecError(f"ROM '{rom.name}' has codes of {kind.width} bits", remedy="leave out the format h")
     lines.append(f"static const {native_integer(kind)} {rom.name}[{rom.rom.depth}][{rom.rom.lanes}] = {{")
-    for row in rom.rom.words.tolist():
+    for row in rom.rom.stored.tolist():
         lines += wrapped(
             [f"{v}LL" if kind.width > 31 and v < 1 << 63 else f"{v}ULL" if v >= 1 << 63 else v for v in row]
         )
@@ -125,10 +122,12 @@ def _header(rom: NamedRom) -> bytes:
 
 
 def _npy(rom: NamedRom) -> bytes:
-    if rom.rom.type.width > 63:
-        raise SpecError(f"ROM '{rom.name}' has codes of {rom.rom.type.width} bits", remedy="leave out the format npy")
+    if rom.rom.word_type.width > 63:
+        raise SpecError(
+            f"ROM '{rom.name}' has codes of {rom.rom.word_type.width} bits", remedy="leave out the format npy"
+        )
     buffer = io.BytesIO()
-    np.save(buffer, rom.rom.words.astype("<i8"), allow_pickle=False)
+    np.save(buffer, rom.rom.stored.astype("<i8"), allow_pickle=False)
     return buffer.getvalue()
 
 
@@ -161,7 +160,8 @@ def rom_files(graph: Graph, formats: tuple[str, ...]) -> dict[str, bytes]:
         "hwq": __version__,
         "model": graph.name,
         "digest": files_digest(files),
-        "packing": "lane 0 in the lowest bits of a word; two's complement; .bin words little-endian, whole bytes",
+        "packing": "lane 0 in the lowest bits of a word; two's complement where a ROM states no values of its coding; "
+        ".bin words little-endian, whole bytes",
         "roms": records,
     }
     files[MANIFEST] = (json.dumps(manifest, indent=1) + "\n").encode()
@@ -169,7 +169,8 @@ def rom_files(graph: Graph, formats: tuple[str, ...]) -> dict[str, bytes]:
 
 
 def _record(rom: NamedRom, files: Mapping[str, str]) -> dict[str, Any]:
-    kind = rom.rom.type
+    kind, word, coding = rom.rom.type, rom.rom.word_type, rom.rom.coding
+    values = None if coding is None else _values(coding)
     return {
         "name": rom.name,
         "node": rom.node,
@@ -179,13 +180,23 @@ def _record(rom: NamedRom, files: Mapping[str, str]) -> dict[str, Any]:
         "lanes": rom.rom.lanes,
         "word_bits": rom.word_bits,
         "type": str(kind),
-        "signed": kind.signed,
-        "width": kind.width,
+        "coding": rom.rom.label,
+        "values": values,
+        "signed": word.signed,
+        "width": word.width,
         "frac": kind.frac,
         "scale": float(kind.lsb),
         "digest": hashlib.sha256(digest_bytes(rom.rom)).hexdigest(),
         "files": dict(files),
     }
+
+
+def _values(coding: Coding) -> list[int]:
+    """The code that each pattern of a word's bits stands for, from 0 on."""
+    word = coding.word
+    patterns = np.arange(1 << word.width)
+    signed = np.where(patterns > word.hi, patterns - (1 << word.width), patterns)
+    return [int(v) for v in coding.decode(signed)]
 
 
 def _words_of_text(text: str, radix: int) -> list[int]:
@@ -268,9 +279,8 @@ def _check_file(path: Path, rom: Mapping[str, Any]) -> list[str]:
         codes = unpack(read_words(path, rom), rom)
     except (OSError, ValueError, IndexError, KeyError) as error:
         return [f"{path.name}: cannot be read back ({type(error).__name__})"]
-    kind = FixedType(bool(rom["signed"]), int(rom["width"]), int(rom["frac"]))
     if codes.shape != (rom["depth"], rom["lanes"]):
         return [f"{path.name}: {codes.shape[0]} words, not {rom['depth']}"]
-    plain = codes if kind.width > 62 else codes.astype(np.int64)
-    digest = hashlib.sha256(digest_bytes(Rom(rom["role"], plain, kind))).hexdigest()
+    plain = codes if int(rom["width"]) > 62 else codes.astype(np.int64)
+    digest = hashlib.sha256(digest_bytes_of(str(rom.get("coding", rom["type"])), plain)).hexdigest()
     return [] if digest == rom["digest"] else [f"{path.name}: its codes are not the manifest's"]

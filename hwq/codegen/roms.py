@@ -26,26 +26,37 @@ class RomText:
 
     @property
     def words(self) -> int:
-        return -(-self.rom.type.width // WORD)
+        return -(-self.type.width // WORD)
+
+    @property
+    def type(self) -> FixedType:
+        """An element: one stored word, or as many as kernels read as one."""
+        word = self.rom.word_type
+        return word if self.rom.packed == 1 else FixedType(False, word.width * self.rom.packed)
 
     @property
     def native(self) -> str:
         """The machine integer that holds an element."""
-        return native_integer(self.rom.type)
+        return native_integer(self.type)
 
     @property
     def shape(self) -> str:
-        extent = f"[{self.rom.depth}][{self.rom.lanes}]"
+        extent = f"[{self.rom.depth}][{self.rom.lanes // self.rom.packed}]"
         return extent + (f"[{self.words}]" if self.words > 1 else "")
 
     def lines(self) -> Iterator[str]:
         """The initialiser, wrapped."""
-        for row in self.rom.words:
+        rows = self.rom.stored
+        for row in rows if self.rom.packed == 1 else packed(rows, self.rom.word_type.width, self.rom.packed):
             yield from _wrapped(self._literals(row))
 
     def _literals(self, row: Codes) -> list[str]:
         if self.words == 1:
-            suffix = "LL" if self.rom.type.width > 32 else ""
+            if self.rom.packed > 1:
+                return [
+                    f"0x{v:0{-(-self.type.width // 4)}x}{'ULL' if self.type.width > 32 else ''}" for v in row.tolist()
+                ]
+            suffix = "LL" if self.type.width > 32 else ""
             return [_literal(v, suffix) for v in row.tolist()]
         mask = (1 << WORD) - 1
         return [
@@ -86,14 +97,31 @@ def wrapped(values: list[object], end_mark: str = ",") -> list[str]:
     return list(_wrapped([str(v) for v in values], end_mark))
 
 
+def packed(words: Codes, width: int, count: int) -> Codes:
+    """`count` words of `width` bits side by side as one unsigned integer each, the first in the lowest bits."""
+    groups = (words & ((1 << width) - 1)).astype(np.uint8 if width == 1 else object)
+    groups = groups.reshape(len(words), -1, count)
+    if width == 1:
+        octets = np.packbits(groups, axis=-1, bitorder="little")
+        flat = [int.from_bytes(o.tobytes(), "little") for o in octets.reshape(-1, octets.shape[-1])]
+        return np.asarray(flat, dtype=object).reshape(groups.shape[:2])
+    shifts = np.asarray([width * k for k in range(count)], dtype=object)
+    return np.asarray((groups << shifts).sum(axis=-1), dtype=object)
+
+
 def storage_hint(rom: Rom) -> str:
     """Which memory a ROM that is read row by row is bound to, by its size."""
     return "rom_bram" if rom.bits >= BRAM_BITS else "rom_lutram"
 
 
 def digest_bytes(rom: Rom) -> bytes:
-    """What a ROM's digest is taken over: its shape, type and codes."""
-    head = f"{rom.depth}x{rom.lanes} {rom.type}\n".encode()
-    if rom.words.dtype == object:
-        return head + ",".join(str(int(v)) for v in rom.words.reshape(-1)).encode()
-    return head + np.ascontiguousarray(rom.words.astype("<i8")).tobytes()
+    """What a ROM's digest is taken over: its shape, how codes are stored, and the stored words."""
+    return digest_bytes_of(rom.label, rom.stored)
+
+
+def digest_bytes_of(label: str, stored: Codes) -> bytes:
+    """The same of a ROM that was read back."""
+    head = f"{stored.shape[0]}x{stored.shape[1]} {label}\n".encode()
+    if stored.dtype == object:
+        return head + ",".join(str(int(v)) for v in stored.reshape(-1)).encode()
+    return head + np.ascontiguousarray(stored.astype("<i8")).tobytes()

@@ -14,6 +14,7 @@ from hwq.ops.move import Reshape, Transpose
 from hwq.ops.mul import Mul
 from hwq.ops.multiply_shift import MultiplyShift
 from hwq.ops.pool import Pool
+from hwq.ops.products import Products
 from hwq.ops.scale import Scale
 from hwq.ops.select import TopK
 from hwq.ops.shift import Shift
@@ -55,6 +56,7 @@ __all__ = [
     "MultiplyShift",
     "Op",
     "Pool",
+    "Products",
     "Reshape",
     "Rom",
     "Sample",

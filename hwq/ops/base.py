@@ -15,6 +15,7 @@ import numpy as np
 
 from hwq.fixed import Codes, FixedType, code_dtype
 from hwq.ir import Edge, Shape
+from hwq.ops.coding import Coding
 
 Kernel = Callable[..., tuple[Codes, ...]]
 """Takes code arrays of shape (batch, *edge.shape) and returns one per output."""
@@ -22,7 +23,7 @@ Kernel = Callable[..., tuple[Codes, ...]]
 
 @dataclass(frozen=True)
 class Rom:
-    """A table of constants as hardware stores it: `words[depth][lanes]` of integer codes.
+    """A table of constants: `words[depth][lanes]` of integer codes, in two's complement or as `coding` says.
 
     Each cycle reads `rows` of its rows: all lanes at once, or (`whole_row` False) one lane after the other.
     """
@@ -32,6 +33,23 @@ class Rom:
     type: FixedType
     rows: int = 1
     whole_row: bool = True
+    coding: Coding | None = None
+    packed: int = 1  # lanes that kernels read as one word, the first in its lowest bits
+
+    @property
+    def word_type(self) -> FixedType:
+        """What is stored of one code."""
+        return self.type if self.coding is None else self.coding.word
+
+    @property
+    def stored(self) -> Codes:
+        """The stored words, (depth, lanes)."""
+        return self.words if self.coding is None else self.coding.encode(self.words)
+
+    @property
+    def label(self) -> str:
+        """How codes are stored, for listings and digests."""
+        return str(self.type if self.coding is None else self.coding)
 
     @property
     def depth(self) -> int:
@@ -43,7 +61,7 @@ class Rom:
 
     @property
     def bits(self) -> int:
-        return int(self.words.size) * self.type.width
+        return int(self.words.size) * self.word_type.width
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ class Conv(Products):
     frac: int = 0
     pe: int = 0  # 0: all outputs at once
     simd: int = 0  # 0: all taps at once
+    xnor: bool = False
 
     @cached_property
     def rows(self) -> Codes:
@@ -73,6 +74,7 @@ class Conv(Products):
 
     def infer(self, inputs: tuple[Edge, ...]) -> tuple[Edge, ...]:
         (x,) = inputs
+        self.check(x)
         lo, hi = self.sums(x, partial=False)
         shape = (x.shape[0], self.n_out, *self.outputs(x))
         return (Edge.covering(shape, lo, hi, x.type.frac + self.frac),)
@@ -139,6 +141,15 @@ class Conv(Products):
         yield Sample("line", cls(weights(5, 2, 3), line, pe=5, simd=2), (Edge.covering((1, 2, 9), 0, 15),))
         flat = Window((1, 1), (1, 1), (1, 1), (0, 0), (0, 0))
         yield Sample("point", cls(weights(3, 4, 1, 1), flat, simd=2), (x,))
+        bits, signs = Edge.covering((1, 4, 5, 6), 0, 1, -1), rng.choice([-1, 1], (6, 4, 3, 3))
+        yield Sample("xnor", cls(signs, square(3), xnor=True), (bits,))
+        start = rng.integers(-9, 9, 6)
+        yield Sample("xnor_padded", cls(signs, square(3, 2, 1, 1, 1), 1, 1, start, pe=3, simd=18, xnor=True), (bits,))
+        yield Sample("xnor_groups", cls(signs[:, :2], square(3), 2, pe=6, simd=9, xnor=True), (bits,))
+        yield Sample("binary", cls(signs, square(3, 1, 1, 1, 1), pad=-3, frac=1, pe=2, simd=12), (x,))
+        yield Sample("ternary", cls(rng.integers(-1, 2, (3, 4, 2, 2)), square(2), simd=8), (x,))
+        powers = rng.choice([-1, 0, 1], (4, 1, 3, 3)) << rng.integers(0, 5, (4, 1, 3, 3))
+        yield Sample("po2_depthwise", cls(powers, square(3, 1, 1, 1, 1), 4, frac=4), (x,))
         wide = rng.integers(-(1 << 30), 1 << 30, (2, 4, 2, 2))
         far = Edge.covering((1, 4, 3, 3), -(1 << 40), 1 << 40)
         yield Sample("past_int64", cls(wide, square(2, 1, 1, 1, 1), pad=5), (far,))

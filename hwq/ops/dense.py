@@ -25,6 +25,7 @@ class Dense(Products):
     frac: int = 0
     pe: int = 0  # 0: all outputs at once
     simd: int = 0  # 0: all inputs at once
+    xnor: bool = False
 
     @cached_property
     def rows(self) -> Codes:
@@ -32,6 +33,7 @@ class Dense(Products):
 
     def infer(self, inputs: tuple[Edge, ...]) -> tuple[Edge, ...]:
         (x,) = inputs
+        self.check(x)
         lo, hi = self.sums(x, partial=False)
         return (Edge.covering((*x.shape[:-1], self.n_out), lo, hi, x.type.frac + self.frac),)
 
@@ -74,6 +76,23 @@ class Dense(Products):
         yield Sample("binary_inputs", cls(rng.choice([-1, 1], (12, 5)), pe=1, simd=4), (Edge.covering((1, 12), 0, 1),))
         yield Sample("unsigned", cls(np.abs(small)), (Edge.covering((1, 6), 0, 255, -1),))
         yield Sample("rows", cls(small, pe=4, simd=2), (Edge.covering((1, 3, 6), -8, 7),))
+        bits, signs = Edge.covering((1, 70), 0, 1, -1), rng.choice([-1, 1], (70, 6))
+        yield Sample("xnor", cls(signs, xnor=True), (bits,))
+        counted = rng.integers(-9, 9, 6)
+        yield Sample("xnor_folded", cls(signs, counted, frac=1, pe=2, simd=35, xnor=True), (bits,))
+        yield Sample("xnor_rows", cls(signs[:7], pe=3, simd=1, xnor=True), (Edge.covering((2, 7), 0, 1),))
+        yield Sample("binary", cls(signs, rng.integers(-99, 99, 6), pe=3, simd=7), (Edge.covering((1, 70), 0, 255, 3),))
+        yield Sample("binary_scaled", cls(signs[:9], frac=2), (Edge.covering((1, 9), -8, 7, 3),))
+        three = rng.integers(-1, 2, (9, 4))
+        yield Sample("ternary", cls(three, pe=2, simd=3), (Edge.covering((1, 9), -128, 127, 4),))
+        yield Sample("ternary_scaled", cls(three, frac=-3), (Edge.covering((1, 9), 0, 15),))
+        yield Sample("ternary_positive", cls(np.abs(three)), (Edge.covering((1, 9), -8, 7),))
+        yield Sample("ternary_negative", cls(-np.abs(three)), (Edge.covering((1, 9), 0, 7),))
+        powers = rng.choice([-1, 1], (9, 4)) << rng.integers(0, 8, (9, 4))
+        yield Sample("po2", cls(powers, frac=7, pe=2, simd=3), (Edge.covering((1, 9), -128, 127, 4),))
+        yield Sample("po2_with_zero", cls(powers * (three != 0)), (Edge.covering((1, 9), 0, 255),))
+        yield Sample("po2_positive", cls(np.abs(powers) << 3, simd=3), (Edge.covering((1, 9), -8, 7),))
+        yield Sample("po2_far", cls(np.asarray([[1, -(1 << 50)], [1 << 61, 0]])), (Edge.covering((1, 2), -5, 9),))
         yield Sample("zero_weights", cls(np.zeros((3, 2), dtype=np.int64)), (Edge.covering((1, 3), -4, 3),))
         wide = rng.integers(-(1 << 30), 1 << 30, (5, 3))
         yield Sample("past_int64", cls(wide, simd=1), (Edge.covering((1, 5), -(1 << 40), 1 << 40),))

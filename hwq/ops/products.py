@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from hwq.errors import InternalError
 from hwq.fixed import Codes, FixedType
 from hwq.ir import Edge
 from hwq.ops.base import Op, Rom
+from hwq.ops.coding import Binary, Coding, coding_of
 
 FLOAT32_EXACT, FLOAT64_EXACT = 1 << 24, 1 << 53
 
@@ -19,7 +22,8 @@ class Products(Op):
     """y[o] = sum over taps t of weights[o, t] x[t], plus bias[o]; in integers wide enough for every reachable sum.
 
     `weights` and `bias` are codes: `frac` is the weights' binary point, the bias has the accumulator's. Each cycle
-    multiplies `pe` outputs by `simd` taps; 0 is all at once.
+    multiplies `pe` outputs by `simd` taps; 0 is all at once. With `xnor`, weights -1 and 1 meet codes 0 and 1: products
+    are not summed, but the bits of both that agree counted, as w x = [agree] - [w < 0].
     """
 
     weights: Codes
@@ -27,6 +31,7 @@ class Products(Op):
     frac: int
     pe: int
     simd: int
+    xnor: bool
 
     @cached_property
     @abstractmethod
@@ -53,9 +58,48 @@ class Products(Op):
         pe, simd = self.array
         return self.n_out // pe, self.taps // simd
 
+    @cached_property
+    def coding(self) -> Coding:
+        """How the weights are stored, and so what a product is."""
+        return coding_of(self.weights, self.frac)
+
     @property
     def weight_type(self) -> FixedType:
         return FixedType.covering(int(self.weights.min(initial=0)), int(self.weights.max(initial=0)), self.frac)
+
+    @property
+    def start(self) -> Codes | None:
+        """What a sum starts with: the bias, less the weights -1 where agreements are counted; None where all are 0."""
+        if not self.xnor:
+            return self.bias
+        start = (0 if self.bias is None else self.bias) - (self.rows < 0).sum(axis=1)
+        return np.asarray(start) if start.any() else None
+
+    @property
+    def bits(self) -> FixedType:
+        """The bits of the taps of one cycle, side by side."""
+        return FixedType(False, self.array[1])
+
+    def term(self, x: Edge) -> FixedType:
+        """One product with a weight that needs no multiplier, whatever its sign."""
+        most, sign = int(np.abs(self.weights).max()), bool((self.weights < 0).any())
+        ends = [v * w for v in (*self.reach(x), 0) for w in (most, -most * sign)]
+        return FixedType.covering(min(ends), max(ends), x.type.frac + self.frac)
+
+    def countable(self, x: Edge) -> bool:
+        """Whether products are of bits on both sides."""
+        return self.reach(x) == (0, 1) and isinstance(self.coding, Binary)
+
+    def counting(self) -> Products:
+        """The same sums by XNOR."""
+        this: Any = self
+        counting: Products = replace(this, xnor=True)
+        return counting
+
+    def check(self, x: Edge) -> None:
+        """Raise where agreements are counted of what is not one bit."""
+        if self.xnor and not self.countable(x):
+            raise InternalError(f"agreements of {x.type} with weights of coding '{self.coding}'")
 
     def reach(self, x: Edge) -> tuple[int, int]:
         """The lowest and the highest code that can meet a weight."""
@@ -63,6 +107,9 @@ class Products(Op):
 
     def sums(self, x: Edge, *, partial: bool) -> tuple[int, int]:
         """Least and greatest sum over all taps; with `partial`, over any subset of the terms."""
+        if self.xnor and partial:
+            start = np.zeros(1) if self.start is None else self.start
+            return min(0, int(start.min())), max(0, int(start.max())) + self.taps
         wide = self.rows.astype(np.float64 if self.magnitude(x) < FLOAT64_EXACT else object)
         up, down = np.maximum(wide, 0).sum(axis=1), np.minimum(wide, 0).sum(axis=1)
         x_lo, x_hi = self.reach(x)
@@ -90,15 +137,18 @@ class Products(Op):
 
     def roms(self) -> tuple[Rom, ...]:
         (pe, simd), (out_folds, tap_folds) = self.array, self.folds
-        words = self.rows.reshape(out_folds, pe, tap_folds, simd).transpose(0, 2, 1, 3)
-        roms = [Rom("weights", words.reshape(out_folds * tap_folds, pe * simd), self.weight_type)]
-        if self.bias is not None:
-            kind = FixedType.covering(int(self.bias.min()), int(self.bias.max()))
-            roms.append(Rom("bias", self.bias.reshape(out_folds, pe), kind))
+        ordered = self.rows.reshape(out_folds, pe, tap_folds, simd).transpose(0, 2, 1, 3)
+        words = ordered.reshape(out_folds * tap_folds, pe * simd)
+        coding = self.coding if not self.coding.multiplies else None
+        roms = [Rom("weights", words, self.weight_type, coding=coding, packed=simd if self.xnor else 1)]
+        if self.start is not None:
+            kind = FixedType.covering(int(self.start.min()), int(self.start.max()))
+            roms.append(Rom("bias", self.start.reshape(out_folds, pe), kind))
         return tuple(roms)
 
     def described(self, size: str) -> str:
         """One line for listings."""
         pe, simd = self.array
-        bias = "" if self.bias is None else " bias"
-        return f"{self.kind}[{size} w {self.weight_type}{bias} pe {pe} simd {simd}]"
+        bias = "" if self.start is None else " bias"
+        xnor = " xnor" if self.xnor else ""
+        return f"{self.kind}[{size} w {self.coding}{xnor}{bias} pe {pe} simd {simd}]"

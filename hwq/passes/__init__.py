@@ -16,6 +16,7 @@ from hwq.passes.merge import merge
 from hwq.passes.narrow import narrow
 from hwq.passes.realise import realise
 from hwq.passes.transposes import sink_transposes
+from hwq.passes.xnor import count_agreements
 from hwq.real import RealGraph
 
 
@@ -38,11 +39,12 @@ def stages(graph: RealGraph, *, semantics: str = "real", costs: Costs = DEFAULT_
 def compile_graph(
     graph: RealGraph, reuse_of: Callable[[str], int], *, semantics: str = "real", costs: Costs = DEFAULT_COSTS
 ) -> Graph:
-    """The hardware graph: scales moved (lower), quantizers made circuits (realise), offsets absorbed, layers folded.
+    """The hardware graph: scales moved (lower), quantizers made circuits (realise), offsets absorbed, bits counted,
+    layers folded.
 
     `semantics` is "real" (correctly rounded real functions) or "ort" (onnxruntime's float32 requantization).
     """
-    return legal(fold(reuse_of)(absorb(stages(graph, semantics=semantics, costs=costs).realised)))
+    return legal(fold(reuse_of)(count_agreements(absorb(stages(graph, semantics=semantics, costs=costs).realised))))
 
 
 def legal(graph: Graph) -> Graph:
@@ -59,6 +61,7 @@ __all__ = [
     "Stages",
     "absorb",
     "compile_graph",
+    "count_agreements",
     "fold",
     "legal",
     "lower",

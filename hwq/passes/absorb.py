@@ -24,9 +24,10 @@ def absorb(graph: Graph) -> Graph:
             continue
         inner = prod(graph.outs(maker)[0].shape[2:]) if isinstance(maker.op, Conv) else 1
         bias = _offsets(node, maker.op.n_out, inner)
-        if bias is None or maker.op.bias is not None:
+        if bias is None:
             continue
-        changed[maker.outputs] = replace(maker, op=replace(maker.op, bias=bias))
+        whole = bias if maker.op.bias is None else maker.op.bias + bias
+        changed[maker.outputs] = replace(maker, op=replace(maker.op, bias=whole))
         if isinstance(node.op, Shift):
             changed[node.outputs] = replace(node, op=replace(node.op, add=None, channels=Channels()))
         else:

@@ -2,6 +2,10 @@
 #ifndef HWQ_CODES_H
 #define HWQ_CODES_H
 
+#if defined(__GNUC__) && !defined(__SYNTHESIS__) && !defined(HWQ_STRICT)
+#pragma GCC system_header  // g++ before 13 has no other way to accept HLS pragmas without a remark
+#endif
+
 #include "ac_fixed.h"
 #include "ac_int.h"
 
@@ -10,6 +14,9 @@ namespace hwq {
 // Width and sign of a fixed-point type.
 template <class T> struct format;
 template <int W, int I, bool S, ac_q_mode Q, ac_o_mode O> struct format<ac_fixed<W, I, S, Q, O> > {
+  enum { width = W, is_signed = S };
+};
+template <int W, bool S> struct format<ac_int<W, S> > {
   enum { width = W, is_signed = S };
 };
 
@@ -27,6 +34,20 @@ template <class T, int N> inline T from_words(const unsigned long long (&words)[
   T value;
   value.set_slc(0, code.template slc<format<T>::width>(0));
   return value;
+}
+
+// The code of x as that of another type: x times a power of two.
+template <class T, int W, int I, bool S, ac_q_mode Q, ac_o_mode O>
+inline T moved_point(const ac_fixed<W, I, S, Q, O> &x) {
+  return from_code<T>(ac_int<W, S>(x.template slc<W>(0)));
+}
+
+// The value whose code is the number of bits that are set.
+template <class T, int W> inline T popcount(const ac_int<W, false> &bits) {
+  int count = 0;
+#pragma hls_unroll yes
+  for (int k = 0; k < W; ++k) count += bits[k];
+  return from_code<T>(count);
 }
 
 // How many 64-bit words a code takes, and word k of it, sign-extended.

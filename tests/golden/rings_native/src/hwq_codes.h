@@ -21,6 +21,12 @@ template <class T, int N> constexpr HWQ_INLINE T from_words(const unsigned long 
   return T::from_code(code);
 }
 
+// The code of x as that of another type: x times a power of two.
+template <class T, class X> constexpr HWQ_INLINE T moved_point(const X &x) { return T::from_code(x.code()); }
+
+// The value whose code is the number of bits that are set.
+template <class T, class X> constexpr HWQ_INLINE T popcount(const X &bits) { return T::from_code(bits.ones()); }
+
 // How many 64-bit words a code takes, and word k of it, sign-extended.
 template <class T> constexpr HWQ_INLINE int word_count(const T &) { return (T::width + 63) / 64; }
 template <class T> constexpr HWQ_INLINE long long word(const T &value, int k) {

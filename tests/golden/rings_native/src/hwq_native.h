@@ -180,6 +180,45 @@ template <class T> constexpr HWQ_INLINE T right(const T &v, int n) {
   }
 }
 
+template <class T> constexpr HWQ_INLINE T complement(const T &a) {
+  if constexpr (is_wide<T>::value) {
+    T r{};
+    for (int k = 0; k < int(sizeof(T) / 8); ++k) r.words[k] = ~a.words[k];
+    return r;
+  } else {
+    return static_cast<T>(~a);
+  }
+}
+
+template <class T> constexpr HWQ_INLINE T exclusive_or(const T &a, const T &b) {
+  if constexpr (is_wide<T>::value) {
+    T r{};
+    for (int k = 0; k < int(sizeof(T) / 8); ++k) r.words[k] = a.words[k] ^ b.words[k];
+    return r;
+  } else {
+    return static_cast<T>(a ^ b);
+  }
+}
+
+// How many bits of v are set: pairs of bits are added side by side, then fours, then eights.
+constexpr HWQ_INLINE int ones_in(word_t v) {
+  v -= v >> 1 & 0x5555555555555555ULL;
+  v = (v & 0x3333333333333333ULL) + (v >> 2 & 0x3333333333333333ULL);
+  v = (v + (v >> 4)) & 0x0f0f0f0f0f0f0f0fULL;
+  return static_cast<int>(v * 0x0101010101010101ULL >> 56);
+}
+
+template <class T> constexpr HWQ_INLINE int ones(const T &v) {
+  int count = 0;
+  if constexpr (is_wide<T>::value) {
+    for (int k = 0; k < int(sizeof(T) / 8); ++k) count += ones_in(v.words[k]);
+  } else {
+    count = ones_in(static_cast<word_t>(v));
+    if constexpr (sizeof(T) > 8) count += ones_in(static_cast<word_t>(static_cast<uint128>(v) >> 64));
+  }
+  return count;
+}
+
 template <class T> constexpr HWQ_INLINE bool less(const T &a, const T &b) {
   if constexpr (is_wide<T>::value) {
     constexpr int top = sizeof(T) / 8 - 1;
@@ -313,6 +352,38 @@ template <int W, int I, bool S, rounding Q = rounding::floor, overflow O = overf
     stored = native::as<store>(native::add(native::subtract(whole, old), given));
   }
 
+  // Bit k of the code, to be read or set.
+  class bit {
+   public:
+    constexpr HWQ_INLINE bit(store &code, int k) : code(code), k(k) {}
+    constexpr HWQ_INLINE bit &operator=(bool set) {
+      if constexpr (native::is_wide<store>::value) {
+        const native::word_t one = native::word_t(1) << k % 64;
+        code.words[k / 64] = set ? code.words[k / 64] | one : code.words[k / 64] & ~one;
+      } else {
+        const store one = static_cast<store>(static_cast<store>(1) << k);
+        code = static_cast<store>(set ? code | one : code & ~one);
+      }
+      return *this;
+    }
+    constexpr HWQ_INLINE operator bool() const { return static_cast<const fixed &>(from_store(code))[k]; }
+
+   private:
+    store &code;
+    int k;
+  };
+  constexpr HWQ_INLINE bit operator[](int k) { return {stored, k}; }
+  constexpr HWQ_INLINE bool operator[](int k) const { return native::as<int>(bits(k, k)) != 0; }
+
+  constexpr HWQ_INLINE fixed operator~() const { return from_store(native::complement(stored)); }
+  constexpr HWQ_INLINE fixed operator^(const fixed &other) const {
+    return from_store(native::exclusive_or(stored, other.stored));
+  }
+  // How many of the W bits are set.
+  constexpr HWQ_INLINE int ones() const { return native::ones(native::low_bits(native::as<native::integer<W + 1> >(code()), W)); }
+  // Times 2^n in this type: what does not fit it is dropped.
+  constexpr HWQ_INLINE fixed operator<<(int n) const { return from_store(native::as<store>(native::left(code(), n))); }
+
   template <class T> constexpr HWQ_INLINE fixed &operator+=(const T &other) {
     return accumulate(wrapped(other), std::false_type());
   }
@@ -337,6 +408,11 @@ template <int W, int I, bool S, rounding Q = rounding::floor, overflow O = overf
   store stored;
 
  private:
+  static constexpr HWQ_INLINE fixed from_store(const store &code) {
+    fixed r{};
+    r.stored = code;
+    return r;
+  }
   template <int W2, int I2, bool S2, rounding Q2, overflow O2>
   static constexpr HWQ_INLINE const fixed<W2, I2, S2, Q2, O2> &wrapped(const fixed<W2, I2, S2, Q2, O2> &v) {
     return v;

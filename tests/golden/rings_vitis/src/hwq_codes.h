@@ -2,6 +2,10 @@
 #ifndef HWQ_CODES_H
 #define HWQ_CODES_H
 
+#if defined(__GNUC__) && !defined(__SYNTHESIS__) && !defined(HWQ_STRICT)
+#pragma GCC system_header  // g++ before 13 has no other way to accept HLS pragmas without a remark
+#endif
+
 #include "ap_fixed.h"
 #include "ap_int.h"
 
@@ -13,6 +17,9 @@ template <int W, int I, ap_q_mode Q, ap_o_mode O, int N> struct format<ap_fixed<
   enum { width = W, is_signed = 1 };
 };
 template <int W, int I, ap_q_mode Q, ap_o_mode O, int N> struct format<ap_ufixed<W, I, Q, O, N> > {
+  enum { width = W, is_signed = 0 };
+};
+template <int W> struct format<ap_uint<W> > {
   enum { width = W, is_signed = 0 };
 };
 
@@ -35,8 +42,29 @@ template <class T, int N> inline T from_words(const unsigned long long (&words)[
   value.range(format<T>::width - 1, 0) = code.range(format<T>::width - 1, 0);
   return value;
 }
-
 template <class T> inline T from_words(const unsigned long long (&words)[1]) { return from_code<T>(words[0]); }
+
+// The same of an integer of the vendor's.
+template <class T, class C> inline T with_code(const C &code) {
+  T value;
+  value.range(format<T>::width - 1, 0) = ap_int<format<T>::width>(code);
+  return value;
+}
+// The code of x as that of another type: x times a power of two.
+template <class T, int W, int I, ap_q_mode Q, ap_o_mode O, int N>
+inline T moved_point(const ap_fixed<W, I, Q, O, N> &x) { return with_code<T>(ap_int<W>(x.range(W - 1, 0))); }
+template <class T, int W, int I, ap_q_mode Q, ap_o_mode O, int N>
+inline T moved_point(const ap_ufixed<W, I, Q, O, N> &x) { return with_code<T>(ap_uint<W>(x.range(W - 1, 0))); }
+
+// The value whose code is the number of bits that are set.
+template <class T, int W> inline T popcount(const ap_uint<W> &bits) {
+  int count = 0;
+  for (int k = 0; k < W; ++k) {
+#pragma HLS UNROLL
+    count += bits[k];
+  }
+  return from_code<T>(count);
+}
 
 // How many 64-bit words a code takes, and word k of it, sign-extended.
 template <class T> inline int word_count(const T &) { return (format<T>::width + 63) / 64; }
