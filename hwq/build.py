@@ -15,6 +15,7 @@ from pathlib import Path
 
 from hwq.codegen.project import files_digest
 from hwq.errors import ToolError
+from hwq.linked_roms import with_linked_roms
 from hwq.prelude import Prelude
 from hwq.toolchain import Headers, compile_cpp, compiler_version, require_compiler
 
@@ -87,13 +88,14 @@ def built(recipe: Recipe, stage: Callable[[str], None] = lambda label: None) -> 
 
 def _build(recipe: Recipe, compiler: str, work: Path, place: Path) -> None:
     """Compile in the folder `work`, and put the product where it belongs, with its digest."""
-    for path, content in recipe.files.items():
+    files, linked = with_linked_roms(recipe.files)
+    for path, content in files.items():
         file = work / "sources" / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
     (work / "kept").mkdir()
     (work / "objects").mkdir()
-    _compile(recipe, compiler, work, place.parent)
+    _compile(recipe, (*recipe.units, *linked), compiler, work, place.parent)
     product = (work / "objects" / recipe.product).rename(work / "kept" / recipe.product)
     (work / "kept" / CHECK).write_text(_digest_of(product))
     with contextlib.suppress(OSError):  # another process has built the same meanwhile
@@ -114,19 +116,20 @@ def _digest_of(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def _compile(recipe: Recipe, compiler: str, work: Path, cache: Path) -> None:
+def _compile(recipe: Recipe, units: tuple[str, ...], compiler: str, work: Path, cache: Path) -> None:
     """The product from work/sources into work/objects, with the headers' prelude where there is one."""
 
     def run(*more: str) -> None:
         compile_cpp(
             compiler,
-            [work / "sources" / u for u in recipe.units],
+            [work / "sources" / u for u in units],
             work / "objects" / recipe.product,
             [work / "sources" / i for i in recipe.includes],
             recipe.headers,
             (*recipe.flags, *more),
             recipe.link,
             [work / "sources" / i for i in recipe.last],
+            work / "sources",
         )
 
     headers, flags = recipe.headers, [f for f in recipe.flags if not f.startswith("-D")]

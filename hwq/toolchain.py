@@ -101,10 +101,11 @@ def compile_cpp(
     flags: Sequence[str],
     link: Sequence[str] = (),
     last: Sequence[Path] = (),
+    home: Path | None = None,
 ) -> None:
     """Compile each source by its own process, side by side, and link them; `ToolError` with the first error line.
 
-    Headers are looked for in `includes`, then in the vendor's folder, then in `last`.
+    Headers are looked for in `includes`, then in the vendor's folder, then in `last`. The compiler runs in `home`.
     """
     base = [compiler, f"-std={headers.standard}", "-Wno-unknown-pragmas", *flags]
     for folder in includes:
@@ -113,12 +114,10 @@ def compile_cpp(
     for folder in last:
         base += ["-idirafter", str(folder)]
     objects = [product.parent / f"{source.stem}_{i}.o" for i, source in enumerate(sources)]
-    running = [
-        subprocess.Popen(
-            [*base, "-c", str(source), "-o", str(obj)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        for source, obj in zip(sources, objects, strict=True)
-    ]
+    running = []
+    for source, obj in zip(sources, objects, strict=True):
+        command = [*([compiler] if source.suffix == ".s" else base), "-c", str(source), "-o", str(obj)]
+        running.append(subprocess.Popen(command, cwd=home, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
     texts = [process.communicate()[0] for process in running]
     for process, text in zip(running, texts, strict=True):
         if process.returncode:
@@ -133,5 +132,5 @@ def compile_cpp(
 
 
 def _first_error(text: str) -> str:
-    lines = [line for line in text.splitlines() if "error" in line] or text.splitlines() or ["no message"]
+    lines = [line for line in text.splitlines() if "error" in line.lower()] or text.splitlines() or ["no message"]
     return lines[0].strip()
