@@ -30,6 +30,11 @@ def _with_options(function: Any, targets: list[str]) -> Any:
         click.option("--target", type=click.Choice(targets), help="HLS tool.  [default: vivado]"),
         click.option("--io", type=click.Choice(["parallel", "stream"]), help="Layer interfaces.  [default: parallel]"),
         click.option("--reuse", type=click.IntRange(min=1), help="Uses of each multiplier per sample.  [default: 1]"),
+        click.option(
+            "--target-fps",
+            type=click.FloatRange(min=0, min_open=True),
+            help="Fold layers for as many samples/s.",
+        ),
         click.option("--top", help="Name of the top function.  [default: from the file]"),
         click.option("--part", help="Device.  [default: the target's]"),
         click.option("--clock", type=click.FloatRange(min=0, min_open=True), help="Clock period in ns.  [default: 5]"),

@@ -13,11 +13,14 @@ from typing import Any
 import yaml
 
 from hwq.errors import SpecError
+from hwq.ir import MEMORIES
 from hwq.names import identifier
 from hwq.targets import get_target
 
 IO_STYLES = ("parallel", "stream")  # arrays between layers, or FIFOs between processes
 SEMANTICS = ("real", "ort")  # correctly rounded real functions, or onnxruntime's float32 requantization
+FOLDINGS = ("reuse", "pe", "simd")
+LAYER_CHOICES = (*FOLDINGS, "memory")
 COSTS = ("lut", "dsp", "bram", "compare_levels")  # of hwq.passes.costs
 
 
@@ -28,6 +31,7 @@ class Config:
     target: str = "vivado"
     io: str = "parallel"
     reuse: int = 1
+    target_fps: float = 0  # samples a second that each layer is folded for; 0: folded by `reuse`
     top: str = ""  # "": from the model's name
     part: str = ""  # "": the target's default
     clock: float = 5.0  # ns
@@ -41,10 +45,15 @@ class Config:
 
     def reuse_of(self, node: str) -> int:
         """The reuse factor of a node: its first matching entry in `layers`, else the default."""
+        return int(self.choices_of(node).get("reuse", self.reuse))
+
+    def choices_of(self, node: str) -> dict[str, Any]:
+        """Everything that is stated for a node: of each choice, that of the first entry in `layers` which has it."""
+        found: dict[str, Any] = {}
         for pattern, choices in self.layers.items():
-            if "reuse" in choices and (pattern == node or fnmatch.fnmatchcase(node, pattern)):
-                return int(choices["reuse"])
-        return self.reuse
+            if pattern == node or fnmatch.fnmatchcase(node, pattern):
+                found = {**choices, **found}
+        return found
 
     def unmatched(self, nodes: Iterable[str]) -> list[str]:
         """Patterns of `layers` that no node's name matches."""
@@ -149,9 +158,17 @@ def _check_numbers(config: Config) -> None:
         ("clock", config.clock, (int, float)),
     ]
     for pattern, choices in config.layers.items():
-        if not isinstance(pattern, str) or not isinstance(choices, Mapping) or set(choices) - {"reuse"}:
-            raise SpecError(f"config of layer '{pattern}' has unknown choices", remedy="use 'reuse: N'")
-        numbers.append((f"reuse of layer '{pattern}'", choices.get("reuse", 1), int))
+        if not isinstance(pattern, str) or not isinstance(choices, Mapping) or set(choices) - set(LAYER_CHOICES):
+            raise SpecError(
+                f"config of layer '{pattern}' has unknown choices", remedy="use " + ", ".join(LAYER_CHOICES)
+            )
+        numbers += [(f"{key} of layer '{pattern}'", choices[key], int) for key in FOLDINGS if key in choices]
+        if choices.get("memory", "auto") not in MEMORIES:
+            raise SpecError(
+                f"memory of layer '{pattern}' is {choices['memory']!r}", remedy="use " + ", ".join(MEMORIES)
+            )
+    if config.target_fps != 0:
+        numbers.append(("target_fps", config.target_fps, (int, float)))
     for label, value, kind in numbers:
         if isinstance(value, bool) or not isinstance(value, kind) or not _positive(value):
             raise SpecError(f"config {label} is {value!r}", remedy="use a positive number")

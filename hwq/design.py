@@ -27,6 +27,8 @@ from hwq.ir import Graph
 from hwq.keras import convert, is_keras_file
 from hwq.names import identifier
 from hwq.passes import Costs, Stages, compile_graph, stages
+from hwq.passes.arrange import Choice
+from hwq.passes.arrange import chosen as arranged
 from hwq.passes.final_softmax import with_softmax
 from hwq.passes.output_types import with_output_types
 from hwq.prove import Proved, prove_sources
@@ -36,6 +38,7 @@ from hwq.real import InputType, RealGraph
 from hwq.reference import Compared, compare
 from hwq.simulate import Simulator, decode, outer_shape
 from hwq.targets import ALL_TARGETS, TARGETS, Target, get_target
+from hwq.throughput import paced
 from hwq.vectors import codes_text, random_inputs
 from hwq.verify import Result, verify_sources
 
@@ -295,6 +298,10 @@ def compile(
         raise SpecError(f"config of layer '{pattern}' matches no node", remedy=f"the model's nodes: {shown}")
     stage("compiling")
     graph = compile_graph(real, chosen.reuse_of, semantics=chosen.semantics, costs=Costs(**chosen.costs))
+    if chosen.target_fps:
+        stage("folding")
+        graph = paced(graph, chosen.io, chosen.target_fps, chosen.clock)
+    graph = arranged(graph, {n.name: Choice.of(chosen.choices_of(n.name)) for n in graph.nodes})
     ports = tuple(replace(p, host_softmax=host_axes.get(p.name)) for p in graph.outputs)
     graph = replace(graph, outputs=ports)
     fallback = Path(source).stem if isinstance(source, str | Path) else ""

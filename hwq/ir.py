@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hwq.steps import HostQuantizer
 
 Shape = tuple[int, ...]
+MEMORIES = ("auto", "bram", "lutram", "uram")  # auto: by size
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ class Node:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     proof: Proof | None = None  # where the op is a circuit that a pass has put in another's place
+    memory: str = "auto"  # what its ROMs are bound to: one of MEMORIES
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,11 @@ class Graph:
         for edge in [e for n in self.nodes for e in n.inputs] + [p.edge for p in self.outputs]:
             count[edge] += 1
         return count
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether layers joined by arrays can work on different samples: every array has one reader."""
+        return all(count <= 1 for count in self.uses().values())
 
     def with_nodes(self, nodes: Iterable[Node]) -> Graph:
         """The same ports with other nodes: edges are inferred anew from the inputs on, unread nodes dropped."""

@@ -11,6 +11,7 @@ from typing import Any
 from hwq.codegen.environment import data_folder, environment
 from hwq.codegen.layout import indented
 from hwq.codegen.roms import RomText, storage_hint
+from hwq.errors import SpecError
 from hwq.exact import to_float, uniform
 from hwq.fixed import FixedType
 from hwq.ir import Edge, Graph, InputPort, Node, OutputPort
@@ -94,7 +95,7 @@ def render(graph: Graph, target: Target, settings: Settings) -> dict[str, str]:
         "locals": _locals(graph, arrays, home),
         "homes": home,
         "calls": _calls(graph, layers, home),
-        "dataflow": _dataflow(graph),
+        "dataflow": graph.overlaps,
         "pipelined": all(n.op.cycles(graph.ins(n)) <= 1 for n in graph.nodes),
         "hosts": [host_of(graph, p, target) for p in graph.inputs],
         "values": [value_of(p, graph.edges[p.edge]) for p in graph.outputs],
@@ -194,7 +195,7 @@ def _partition(graph: Graph, target: Target, edge: str, name: str) -> str:
 def layer_of(graph: Graph, node: Node, name: str, target: Target, arrays: Mapping[str, Array]) -> Layer:
     """A node as a function on arrays."""
     (x, *others), ys = [arrays[e] for e in node.inputs], tuple(arrays[e] for e in node.outputs)
-    roms = {rom.role: rom_text(rom, name, target) for rom in node.op.roms()}
+    roms = {rom.role: rom_text(rom, name, target, memory_of(node, target)) for rom in node.op.roms()}
     context = {
         "name": name,
         "op": node.op,
@@ -247,7 +248,14 @@ def bound_type(x: Edge) -> FixedType:
     return FixedType.covering(min(x.lo, 0), x.hi + 1, x.type.frac)
 
 
-def rom_text(rom: Rom, layer: str, target: Target) -> RomText:
+def memory_of(node: Node, target: Target) -> str:
+    """The memory asked for, if the target's tool is told of memories in its sources."""
+    if node.memory != "auto" and f"rom_{node.memory}" not in target.pragmas and "rom_bram" in target.pragmas:
+        raise SpecError(f"layer '{node.name}': {target.name} binds no ROM to {node.memory}", remedy="use auto")
+    return node.memory
+
+
+def rom_text(rom: Rom, layer: str, target: Target, memory: str = "auto") -> RomText:
     """The ROM with pragmas that let each cycle read what the kernel reads, and that choose its memory."""
     name = f"{layer}_{rom.role}"
     every_row, lanes = rom.rows >= rom.depth, rom.lanes if rom.whole_row else 1
@@ -262,7 +270,7 @@ def rom_text(rom: Rom, layer: str, target: Target) -> RomText:
         hints.append(target.pragma("reshape_complete", var=name, dim=2))
     if RomText(name, rom.role, rom, ()).words > 1:
         hints.append(target.pragma("reshape_complete", var=name, dim=3))
-    hints.append(target.pragma(storage_hint(rom), var=name))
+    hints.append(target.pragma(storage_hint(rom, memory), var=name))
     return RomText(name, rom.role, rom, tuple(h for h in hints if h))
 
 
@@ -315,11 +323,6 @@ def _calls(graph: Graph, layers: list[Layer], home: Mapping[str, str]) -> list[d
         }
         for layer in layers
     ]
-
-
-def _dataflow(graph: Graph) -> bool:
-    """Whether every array has one reader, as DATAFLOW asks."""
-    return all(count <= 1 for edge, count in graph.uses().items())
 
 
 def host_of(graph: Graph, port: InputPort, target: Target) -> dict[str, Any]:

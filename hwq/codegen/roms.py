@@ -109,8 +109,10 @@ def packed(words: Codes, width: int, count: int) -> Codes:
     return np.asarray((groups << shifts).sum(axis=-1), dtype=object)
 
 
-def storage_hint(rom: Rom) -> str:
-    """Which memory a ROM that is read row by row is bound to, by its size."""
+def storage_hint(rom: Rom, memory: str = "auto") -> str:
+    """Which memory a ROM that is read row by row is bound to: the one asked for, or by its size."""
+    if memory != "auto":
+        return f"rom_{memory}"
     return "rom_bram" if rom.bits >= BRAM_BITS else "rom_lutram"
 
 

@@ -18,6 +18,7 @@ from hwq.codegen.render import (
     host_of,
     layer_functions,
     layer_of,
+    memory_of,
     rom_text,
     type_lines,
     value_of,
@@ -153,13 +154,15 @@ def _blocks(plan: Plan, target: Target, top: str) -> list[Block]:
     graph = plan.graph
     functions, names = layer_functions(graph, top), array_names(graph, top)
     arrays = {e: Array(names[e], f"{names[e]}_t", graph.edges[e]) for e in graph.edges}
+    memories = {n.name: memory_of(n, target) for n in graph.nodes}
     blocks = []
     for process in plan.processes:
         array_text, roms = "", {}
         if process.calls is not None:
             layer = layer_of(graph, process.calls, functions[process.calls.outputs[0]], target, arrays)
             array_text, roms = layer.text, dict(layer.roms)
-        own = {rom.role: rom_text(rom, process.name, target) for rom in process.roms()}
+        memory = memories.get(process.node, "auto")
+        own = {rom.role: rom_text(rom, process.name, target, memory) for rom in process.roms()}
         tokens = {f.name: Token(f, _edge(f, graph)) for f in (*process.reads, *process.writes)}
         text = function_text(process.template, _context(process, tokens, own, arrays, functions, target))
         blocks.append(Block(process, text, array_text, {**roms, **own}))

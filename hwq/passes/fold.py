@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from math import isqrt
+from typing import Any
 
 from hwq.ir import Graph, Node
-from hwq.ops import Add, Conv, Dense, Extremum, Lut, Mul, MultiplyShift, Pool, Scale, Shift, Threshold
+from hwq.ops import Add, Conv, Extremum, Lut, Mul, MultiplyShift, Op, Pool, Scale, Shift, Threshold
+from hwq.ops.products import Products
 
 WORDS_A_LUT = 64  # words of one bit that a lookup table of the fabric holds
 MAX_LANES = 4096  # products unrolled side by side; beyond, the tools refuse or crawl (see docs)
@@ -19,18 +21,24 @@ def divisors(n: int) -> list[int]:
     return sorted({*small, *(n // d for d in small)})
 
 
+def legal_folds(n_in: int, n_out: int, group: int = 0) -> list[tuple[int, int]]:
+    """Every (output folds, input folds) that the tools accept.
+
+    The outputs of one cycle lie in one group of `group` outputs, or are whole groups.
+    """
+    least = -(-n_in * n_out // MAX_LANES)
+    group = group or n_out
+    out_folds = [fo for fo in divisors(n_out) if group % (n_out // fo) == 0 or (n_out // fo) % group == 0]
+    return [(fo, fi) for fo in out_folds for fi in divisors(n_in) if fo * fi >= least]
+
+
 def choose_folds(n_in: int, n_out: int, reuse: int, group: int = 0) -> tuple[int, int]:
     """(output folds, input folds) whose product is nearest to `reuse`, at least what MAX_LANES asks for.
 
-    Outputs are folded first: a sum that is complete every cycle needs no accumulator register. The outputs of one
-    cycle lie in one group of `group` outputs, or are whole groups.
+    Outputs are folded first: a sum that is complete every cycle needs no accumulator register.
     """
-    least = -(-n_in * n_out // MAX_LANES)
-    wanted = max(1, reuse, least)
-    group = group or n_out
-    out_folds = [fo for fo in divisors(n_out) if group % (n_out // fo) == 0 or (n_out // fo) % group == 0]
-    legal = [(fo, fi) for fo in out_folds for fi in divisors(n_in) if fo * fi >= least]
-    return min(legal, key=lambda f: (abs(f[0] * f[1] - wanted), f[1], f[0]))
+    wanted = max(1, reuse, -(-n_in * n_out // MAX_LANES))
+    return min(legal_folds(n_in, n_out, group), key=lambda f: (abs(f[0] * f[1] - wanted), f[1], f[0]))
 
 
 def choose_lanes(size: int, cost: int, reuse: int) -> int:
@@ -40,32 +48,45 @@ def choose_lanes(size: int, cost: int, reuse: int) -> int:
     return max(d for d in divisors(size) if d <= wanted)
 
 
+def lane_cost(op: Op) -> int:
+    """Comparators, adders or lookup tables of one element of an op with lanes."""
+    if isinstance(op, Threshold):
+        return 1 if op.search else op.levels
+    if isinstance(op, Lut):  # every lane reads a ROM of its own
+        return op.words.size // WORDS_A_LUT
+    return op.window.taps if isinstance(op, Pool) else 1
+
+
+def lane_axis_size(graph: Graph, node: Node) -> int | None:
+    """Elements over which the lanes of an op run; None where it has none to choose."""
+    if isinstance(node.op, Pool):
+        x = graph.ins(node)[0]
+        axis = node.op.lane_axis(x)
+        return 1 if axis is None else x.shape[axis]
+    if isinstance(node.op, Shift | Threshold | Scale | MultiplyShift | Add | Mul | Extremum | Lut):
+        return graph.outs(node)[0].size
+    return None
+
+
 def fold(reuse_of: Callable[[str], int]) -> Callable[[Graph], Graph]:
     """The pass for a reuse factor per ONNX node name."""
 
     def run(graph: Graph) -> Graph:
         def fold_node(node: Node) -> Node:
-            reuse = reuse_of(node.name)
-            if isinstance(node.op, Dense):
-                out_folds, in_folds = choose_folds(node.op.taps, node.op.n_out, reuse)
-                return replace(node, op=replace(node.op, pe=node.op.n_out // out_folds, simd=node.op.taps // in_folds))
-            if isinstance(node.op, Conv):
-                out_folds, in_folds = choose_folds(node.op.taps, node.op.n_out, reuse, node.op.channels[1])
-                return replace(node, op=replace(node.op, pe=node.op.n_out // out_folds, simd=node.op.taps // in_folds))
-            if isinstance(node.op, Pool):
-                x = graph.ins(node)[0]
-                axis = node.op.lane_axis(x)
-                lanes = 1 if axis is None else choose_lanes(x.shape[axis], node.op.window.taps, reuse)
-                return replace(node, op=replace(node.op, lanes=lanes))
-            if isinstance(node.op, Shift | Threshold | Scale | MultiplyShift | Add | Mul | Extremum):
-                cost = node.op.levels if isinstance(node.op, Threshold) and not node.op.search else 1
-                lanes = choose_lanes(graph.outs(node)[0].size, cost, reuse)
-                return replace(node, op=replace(node.op, lanes=lanes))
-            if isinstance(node.op, Lut):  # every lane reads a ROM of its own
-                lanes = choose_lanes(graph.ins(node)[0].size, node.op.words.size // WORDS_A_LUT, reuse)
-                return replace(node, op=replace(node.op, lanes=lanes))
-            return node
+            reuse, op = reuse_of(node.name), node.op
+            if isinstance(op, Products):
+                group = op.channels[1] if isinstance(op, Conv) else 0
+                out_folds, in_folds = choose_folds(op.taps, op.n_out, reuse, group)
+                return with_fields(node, pe=op.n_out // out_folds, simd=op.taps // in_folds)
+            size = lane_axis_size(graph, node)
+            return node if size is None else with_fields(node, lanes=choose_lanes(size, lane_cost(op), reuse))
 
         return graph.map_nodes(fold_node)
 
     return run
+
+
+def with_fields(node: Node, **fields: int) -> Node:
+    """The node with other fields of its op."""
+    op: Any = node.op
+    return replace(node, op=replace(op, **fields))

@@ -25,6 +25,7 @@ TARGET = replace(
             "independent": "#pragma HLS DEPENDENCE variable={var} type=inter dependent=false",
             "rom_bram": "#pragma HLS BIND_STORAGE variable={var} type=ROM_1P impl=BRAM",
             "rom_lutram": "#pragma HLS BIND_STORAGE variable={var} type=ROM_1P impl=LUTRAM",
+            "rom_uram": "#pragma HLS BIND_STORAGE variable={var} type=ROM_1P impl=URAM",
         }
     ),
     script="run_vitis.tcl.j2",
