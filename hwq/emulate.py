@@ -88,7 +88,7 @@ class Library:
     def _call(
         self, inputs: Arrays, outs: Arrays, samples: int, threads: int | None, real_in: bool, real_out: bool
     ) -> None:
-        if self._entry(_pointers(inputs), _pointers(outs), samples, threads or _threads(), real_in, real_out):
+        if self._entry(_pointers(inputs), _pointers(outs), samples, threads or cores(), real_in, real_out):
             raise ToolError("no memory or threads for the native build", remedy="use smaller batches")
 
 
@@ -96,7 +96,7 @@ def _pointers(arrays: Arrays) -> Any:
     return (ctypes.c_void_p * len(arrays))(*(a.ctypes.data for a in arrays))
 
 
-def _threads() -> int:
+def cores() -> int:
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import hwq
-from hwq import build
+from hwq import build, verify
 from hwq.errors import HwqError
 from hwq.prelude import FAILED, PARSED, TEXT
 from hwq.toolchain import native_headers
@@ -122,6 +122,24 @@ def test_a_damaged_product_is_built_again(damage, empty_cache: Path):
     product.write_bytes(damage(data))
     assert np.array_equal(design.emulator()(x, codes=True), design.simulate(x, codes=True))
     assert product.read_bytes() == data
+
+
+def test_samples_split_over_processes_come_together_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    vendor_headers("ac")
+    project = hwq.compile(small_model()).export(tmp_path / "net", "catapult")
+    x = np.concatenate([np.zeros((20, 4)), samples((7, 4))])
+    weights = min((tmp_path / "net/src/weights").glob("dense_*_weights.h"))
+    text = weights.read_text()
+    at = text.index("] = {") + len("] = {\n  {")
+    weights.write_text(f"{text[:at]}{int(text[at : text.index(',', at)]) ^ 1}{text[text.index(',', at) :]}")
+    results = []
+    for cores in (1, 2, 3, 5):
+        monkeypatch.setattr(verify, "cores", lambda count=cores: count)
+        monkeypatch.setattr(verify, "PART_SAMPLES", 5)
+        results.append(project.verify(x))
+    assert results[0].first.sample == 20
+    assert results[0].samples == 27
+    assert all(r == results[0] for r in results)
 
 
 def _codes_of_emulator(seed: int) -> list[int]:
