@@ -29,6 +29,14 @@ def _with_options(function: Any, targets: list[str]) -> Any:
         click.option("--config", type=click.Path(dir_okay=False), help="YAML file with these choices, and per layer."),
         click.option("--target", type=click.Choice(targets), help="HLS tool.  [default: vivado]"),
         click.option("--io", type=click.Choice(["parallel", "stream"]), help="Layer interfaces.  [default: parallel]"),
+        click.option(
+            "--interface",
+            type=click.Choice(["memory", "fifo", "axis", "axilite"]),
+            help="Data ports in AMD's tools.  [default: memory; axis with --io stream]",
+        ),
+        click.option(
+            "--control", type=click.Choice(["pins", "axilite"]), help="Block control in AMD's tools.  [default: pins]"
+        ),
         click.option("--reuse", type=click.IntRange(min=1), help="Uses of each multiplier per sample.  [default: 1]"),
         click.option(
             "--target-fps",

@@ -18,6 +18,9 @@ from hwq.names import identifier
 from hwq.targets import get_target
 
 IO_STYLES = ("parallel", "stream")  # arrays between layers, or FIFOs between processes
+INTERFACES = ("memory", "fifo", "axis", "axilite")  # of the data ports; memory holds a tensor, the others pass it once
+STREAMING = ("fifo", "axis")  # those that FIFOs between processes can end in
+CONTROLS = ("pins", "axilite")  # how the block is started, and says that it is done
 SEMANTICS = ("real", "ort")  # correctly rounded real functions, or onnxruntime's float32 requantization
 FOLDINGS = ("reuse", "pe", "simd")
 LAYER_CHOICES = (*FOLDINGS, "memory")
@@ -30,6 +33,8 @@ class Config:
 
     target: str = "vivado"
     io: str = "parallel"
+    interface: str = ""  # of the data ports, where the target has a choice; "": memory, or axis of a streaming design
+    control: str = "pins"
     reuse: int = 1
     target_fps: float = 0  # samples a second that each layer is folded for; 0: folded by `reuse`
     top: str = ""  # "": from the model's name
@@ -123,12 +128,13 @@ def load_config(source: Config | Mapping[str, Any] | str | Path | None) -> Confi
 
 def checked(config: Config) -> Config:
     """The config itself, if every choice is one that hwq has."""
-    for key in ("target", "io", "top", "part", "semantics"):
+    for key in ("target", "io", "interface", "control", "top", "part", "semantics"):
         if not isinstance(getattr(config, key), str):
             raise SpecError(f"config '{key}' is {getattr(config, key)!r}", remedy="write a text")
     get_target(config.target)
     if config.io not in IO_STYLES:
         raise SpecError(f"io style '{config.io}' is not available", remedy="use " + " or ".join(IO_STYLES))
+    _check_ports(config)
     if config.semantics not in SEMANTICS:
         raise SpecError(f"semantics '{config.semantics}' are not available", remedy="use " + " or ".join(SEMANTICS))
     for key in ("input_types", "output_types", "layers", "costs", "quantize"):
@@ -144,6 +150,28 @@ def checked(config: Config) -> Config:
     if config.top and config.top != identifier_like(config.top):
         raise SpecError(f"top name '{config.top}' is no C identifier", remedy=f"use '{identifier(config.top, 'net')}'")
     return config
+
+
+def _check_ports(config: Config) -> None:
+    """Interfaces are ones that the target has, and that the io style can feed."""
+    target = get_target(config.target)
+    if config.interface and config.interface not in INTERFACES:
+        raise SpecError(f"interface '{config.interface}' is not available", remedy="use " + ", ".join(INTERFACES))
+    if config.control not in CONTROLS:
+        raise SpecError(f"control '{config.control}' is not available", remedy="use " + " or ".join(CONTROLS))
+    if config.io == "stream" and config.interface not in ("", *STREAMING):
+        raise SpecError(
+            f"interface '{config.interface}' of a design that streams", remedy="use " + " or ".join(STREAMING)
+        )
+    for what, chosen, known in (
+        ("interface", config.interface, target.interfaces),
+        ("control", "" if config.control == "pins" else config.control, target.controls),
+    ):
+        if chosen and chosen not in known:
+            raise SpecError(
+                f"{what} '{chosen}' for target '{target.name}'",
+                remedy="use target vivado or vitis; Catapult's interfaces are mapped in go.tcl, C++ has none",
+            )
 
 
 def _check_numbers(config: Config) -> None:

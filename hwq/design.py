@@ -107,6 +107,8 @@ class Design:
             version=hwq.__version__,
             semantics=self.config.semantics,
             io=self.config.io,
+            interface=self.config.interface or ("axis" if self.config.io == "stream" else "memory"),
+            control=self.config.control,
         )
 
     def render(self) -> dict[str, bytes]:

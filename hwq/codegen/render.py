@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import lcm, prod
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,8 @@ class Settings:
     version: str
     semantics: str = "real"
     io: str = "parallel"
+    interface: str = "memory"
+    control: str = "pins"
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,13 @@ def render(graph: Graph, target: Target, settings: Settings) -> dict[str, str]:
     ]
     inputs = [Port(arrays[p.edge], p.source, p.edge) for p in graph.inputs]
     outputs = _output_ports(graph, arrays, settings.top)
-    home = _homes(graph, arrays, outputs)
+    loads: list[tuple[Array, Array]] = []  # (port, array of the body) where a port passes each code once, in order
+    if settings.interface != "memory" and target.port(settings.interface, ""):
+        loads = _loads(graph, arrays, inputs, target)
+        inputs, outputs = (
+            [replace(p, array=replace(p.array, pragma="")) for p in ports] for ports in (inputs, outputs)
+        )
+    home = _homes(graph, arrays, outputs, loads)
     context: dict[str, Any] = {
         "graph": graph,
         "target": target,
@@ -92,11 +100,12 @@ def render(graph: Graph, target: Target, settings: Settings) -> dict[str, str]:
         "outputs": outputs,
         "layers": layers,
         "types": type_lines(graph, target, names),
-        "locals": _locals(graph, arrays, home),
+        "loads": loads,
+        "locals": [*(into for _, into in loads), *_locals(graph, arrays, home)],
         "homes": home,
         "calls": _calls(graph, layers, home),
         "dataflow": graph.overlaps,
-        "pipelined": all(n.op.cycles(graph.ins(n)) <= 1 for n in graph.nodes),
+        "pipelined": not loads and all(n.op.cycles(graph.ins(n)) <= 1 for n in graph.nodes),
         "hosts": [host_of(graph, p, target) for p in graph.inputs],
         "values": [value_of(p, graph.edges[p.edge]) for p in graph.outputs],
         "guard": settings.top.upper(),
@@ -295,12 +304,35 @@ def _output_ports(graph: Graph, arrays: Mapping[str, Array], top: str) -> list[P
     return ports
 
 
-def _homes(graph: Graph, arrays: Mapping[str, Array], outputs: list[Port]) -> dict[str, str]:
-    """The array in which each edge's codes lie: a reshape shares its input's, a last layer writes to the port."""
+def _loads(graph: Graph, arrays: Mapping[str, Array], inputs: list[Port], target: Target) -> list[tuple[Array, Array]]:
+    """Each input's port, and an array of the body's own that takes its codes, split as the readers want it."""
+    taken = {a.name for a in arrays.values()} | {a.type for a in arrays.values()}
+    loads = []
+    for port in inputs:
+        name = f"{port.array.name}_codes"
+        while name in taken:
+            name += "_"
+        taken.add(name)
+        inner = replace(port.array, name=name, pragma=_partition(graph, target, port.edge, name))
+        loads.append((replace(port.array, pragma=""), inner))
+    return loads
+
+
+def _homes(
+    graph: Graph, arrays: Mapping[str, Array], outputs: list[Port], loads: Sequence[tuple[Array, Array]] = ()
+) -> dict[str, str]:
+    """The array in which each edge's codes lie: a reshape shares its input's, a last layer writes to the port.
+
+    Where ports are loaded, outputs are stored from arrays of the body too.
+    """
     home = {e: arrays[e].name for e in graph.edges}
     uses = graph.uses()
     made = {e for n in graph.nodes if not isinstance(n.op, Reshape) for e in n.outputs}
-    home.update({p.edge: p.array.name for p in outputs if uses[p.edge] == 1 and p.edge in made})
+    if loads:
+        inside = {port.name: into.name for port, into in loads}
+        home.update({p.edge: inside[arrays[p.edge].name] for p in graph.inputs})
+    else:
+        home.update({p.edge: p.array.name for p in outputs if uses[p.edge] == 1 and p.edge in made})
     for node in graph.nodes:
         if isinstance(node.op, Reshape):
             home[node.outputs[0]] = home[node.inputs[0]]

@@ -61,6 +61,8 @@ class Target:
     header_env: tuple[str, ...]  # environment variables naming an installation, whose include folder wins; none: hwq's
     header_paths: tuple[str, ...]  # include folders below such a variable
     pragmas: Mapping[str, str] = field(default_factory=dict)
+    interfaces: Mapping[str, str] = field(default_factory=dict)  # of a data port, by hwq's name; none: not said in C++
+    controls: Mapping[str, str] = field(default_factory=dict)  # of the block itself
     loop_pragmas_before: bool = False  # whether a loop's pragmas stand before it rather than in its body
     scverify: bool = False  # whether the testbench speaks Catapult's SCVerify
     codes: str = "project/codes_ap.h.j2"  # template that turns codes into the vendor's types and back
@@ -79,6 +81,10 @@ class Target:
     def fifo(self, vector: str) -> str:
         """The type of a FIFO of such tokens."""
         return self.fifo_type.format(type=vector)
+
+    def port(self, interface: str, var: str) -> str:
+        """The pragma line that makes a port such an interface, or an empty string where the tool has none."""
+        return self.interfaces.get(interface, "").format(var=var)
 
     def pragma(self, hint: str, **values: object) -> str:
         """The pragma line for a hint, or an empty string where the tool has none."""

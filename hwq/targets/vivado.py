@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 from hwq.targets.base import Target
 from hwq.targets.styles import AP_TYPES
 
@@ -23,13 +25,24 @@ TARGET = Target(
         "reshape_cyclic": "#pragma HLS ARRAY_RESHAPE variable={var} cyclic factor={factor} dim={dim}",
         "rom_bram": "#pragma HLS RESOURCE variable={var} core=ROM_1P_BRAM",
         "rom_lutram": "#pragma HLS RESOURCE variable={var} core=ROM_1P_LUTRAM",
-        "control": "#pragma HLS INTERFACE ap_ctrl_hs port=return",
-        "port": "#pragma HLS INTERFACE ap_memory port={var}",
-        "axis": "#pragma HLS INTERFACE axis port={var}",
         "fifo": "#pragma HLS STREAM variable={var} depth={depth}",
         "pack": "#pragma HLS DATA_PACK variable={var}",
         "independent": "#pragma HLS DEPENDENCE variable={var} inter false",
     },
+    interfaces=MappingProxyType(
+        {
+            "memory": "#pragma HLS INTERFACE ap_memory port={var}",
+            "fifo": "#pragma HLS INTERFACE ap_fifo port={var}",
+            "axis": "#pragma HLS INTERFACE axis port={var}",
+            "axilite": "#pragma HLS INTERFACE s_axilite port={var} bundle=data",
+        }
+    ),
+    controls=MappingProxyType(
+        {
+            "pins": "#pragma HLS INTERFACE ap_ctrl_hs port=return",
+            "axilite": "#pragma HLS INTERFACE s_axilite port=return bundle=control",
+        }
+    ),
     advice="`vivado_hls -f run.tcl` runs C-simulation, synthesis and IP export; with `csim` only the first.",
     script="run_vivado.tcl.j2",
     default_part="xc7z020clg400-1",
