@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--ir", is_flag=True, help="Print the hardware IR as text.")
 def inspect(model: str, as_json: bool, ir: bool, **options: Any) -> None:
-    """Show types, ranges, accumulators, multiplications and ROM bits of every layer.
+    """Show types, ranges, products, ROM bits, cycles and estimated resources of every layer.
 
     \b
     Example:
@@ -36,8 +36,12 @@ def inspect(model: str, as_json: bool, ir: bool, **options: Any) -> None:
         click.echo(str(design.graph), nl=False)
     elif as_json:
         ports = {"inputs": design.inputs, "outputs": design.outputs}
-        record = {k: [port_record(i) for i in v] for k, v in ports.items()}
-        click.echo(json.dumps({"model": design.name, **record, "layers": list(design.rows())}, indent=1))
+        record: dict[str, Any] = {k: [port_record(i) for i in v] for k, v in ports.items()}
+        click.echo(
+            json.dumps(
+                {"model": design.name, **record, "estimate": design.estimate(), "layers": list(design.rows())}, indent=1
+            )
+        )
     else:
         click.echo(layer_table(design))
 
@@ -60,15 +64,25 @@ def layer_table(design: Design) -> str:
             r["macs"],
             r["rom_bits"],
             r["cycles"],
+            r["estimate"]["lut"],
+            r["estimate"]["dsp"],
+            r["estimate"]["bram18"],
         ]
         for r in rows
     ]
-    header = ["node", "kernel", "shape", "type", "codes", "MACs", "ROM bits", "cycles"]
-    lines.append(text_table(header, table, right=(5, 6, 7)))
+    header = ["node", "kernel", "shape", "type", "codes", "MACs", "ROM bits", "cycles", "LUT", "DSP", "BRAM18"]
+    lines.append(text_table(header, table, right=(5, 6, 7, 8, 9, 10)))
     for info in design.outputs:
         scale = f"{info.scale!r}" if isinstance(info.scale, float) else "per element"
         offset = "" if isinstance(info.offset, float) and info.offset == 0 else ", plus an offset"
         lines.append(f"output {shortened(printable(info.name))}: {list(info.shape)} {info.type}, scale {scale}{offset}")
     cost = f"{sum(r['macs'] for r in rows)} MACs, {sum(r['rom_bits'] for r in rows)} ROM bits"
     lines.append(f"total  {cost}; semantics: {design.config.semantics}")
+    e = design.estimate()
+    uram = f", {e['uram']} URAM" if e["uram"] else ""
+    lines.append(
+        f"about  {e['lut']} LUT, {e['dsp']} DSP, {e['bram18']} BRAM18{uram}; a sample each {e['interval']} cycles "
+        f"({e['fps']:.4g}/s at {design.config.clock:g} ns), slowest: {shortened(printable(e['slowest']))}; "
+        f"{e['latency']} cycles for one"
+    )
     return "\n".join(lines)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from hwq.codegen.roms import digest_bytes
+from hwq.estimate import layer_cost
 from hwq.exact import Rationals, to_float, uniform
 from hwq.fixed import FixedType
 from hwq.ir import Graph
@@ -72,6 +73,7 @@ def layer_rows(graph: Graph) -> Iterator[dict[str, Any]]:
             "macs": node.op.macs(graph.ins(node)),
             "rom_bits": sum(r.bits for r in node.op.roms()),
             "cycles": node.op.cycles(graph.ins(node)),
+            "estimate": layer_cost(graph, node).plain(),
             "proof": None if node.proof is None else node.proof.plain(),
         }
 

@@ -20,6 +20,7 @@ from hwq.config import Config, load_config
 from hwq.describe import TensorInfo, input_infos, layer_rows, output_infos, port_record, weights_digest
 from hwq.emulate import Emulator, load_library
 from hwq.errors import HwqError, SpecError
+from hwq.estimate import estimated
 from hwq.executors import Executor
 from hwq.frontends.loading import Source, load_model, self_contained
 from hwq.frontends.onnx import read_model
@@ -129,6 +130,7 @@ class Design:
             "digest": files_digest(files),
             "inputs": [port_record(i) for i in self.inputs],
             "outputs": [port_record(o) for o in self.outputs],
+            "estimate": self.estimate(),
             "layers": list(self.rows()),
         }
         files[MANIFEST] = (json.dumps(manifest, indent=1) + "\n").encode()
@@ -186,6 +188,10 @@ class Design:
     def rows(self) -> Iterator[dict[str, Any]]:
         """One record per layer: node, kernel, types, ranges, cost."""
         return layer_rows(self.graph)
+
+    def estimate(self) -> dict[str, Any]:
+        """LUTs, DSPs, block RAMs, cycles between samples and for one, samples a second (docs/estimates.md)."""
+        return estimated(self.graph, self.config.io, self.config.clock)
 
     def export(self, path: str | Path, target: str | None = None, *, force: bool = False) -> Project:
         """Write a complete project; an existing one is replaced only with `force`, and only as a whole."""

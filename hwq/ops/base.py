@@ -16,6 +16,7 @@ import numpy as np
 from hwq.fixed import Codes, FixedType, code_dtype
 from hwq.ir import Edge, Shape
 from hwq.ops.coding import Coding
+from hwq.ops.units import Unit
 
 Kernel = Callable[..., tuple[Codes, ...]]
 """Takes code arrays of shape (batch, *edge.shape) and returns one per output."""
@@ -186,6 +187,10 @@ class Op(ABC):
     def macs(self, inputs: tuple[Edge, ...]) -> int:
         """Multiply-accumulates per sample."""
         return 0
+
+    def units(self, inputs: tuple[Edge, ...]) -> tuple[Unit, ...]:
+        """The arithmetic that works side by side each cycle."""
+        return ()
 
     def lanes_in_out(self, inputs: tuple[Edge, ...]) -> tuple[int, int]:
         """Elements read and written each cycle: what the arrays around the op are partitioned for."""

@@ -11,6 +11,7 @@ from hwq.fixed import Codes, FixedType
 from hwq.ir import Edge
 from hwq.ops.base import Channels, Kernel, Rom, Sample, as_codes
 from hwq.ops.joint import ScaledJointOp, columns, expanded, joint_shape, scaled_range
+from hwq.ops.units import Kind
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,6 +19,7 @@ class Extremum(ScaledJointOp):
     """`left`, `right` and `add` (C,) are integers, chosen by the output's channel; `frac` is the result's point."""
 
     kind = "extremum"
+    joins_by = Kind.COMPARE
     largest: bool
     left: Codes
     right: Codes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import prod
+from typing import ClassVar
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from hwq.errors import InternalError
 from hwq.fixed import Codes, FixedType
 from hwq.ir import Edge, Shape
 from hwq.ops.base import Op, Rom
+from hwq.ops.units import Kind, Unit
 
 
 def joint_shape(*edges: Edge) -> Shape:
@@ -96,6 +98,7 @@ class JointOp(Op):
 class ScaledJointOp(JointOp):
     """A `JointOp` whose operands are first taken to the binary point `frac` by integer factors."""
 
+    joins_by: ClassVar[Kind] = Kind.ADD
     left: Codes
     right: Codes
     frac: int
@@ -104,13 +107,20 @@ class ScaledJointOp(JointOp):
         """Types of the two factors: each takes its operand's binary point to the output's."""
         return factor_type(self.left, inputs[0], self.frac), factor_type(self.right, inputs[1], self.frac)
 
-    def units(self, inputs: tuple[Edge, ...]) -> tuple[int, int]:
+    def signs(self, inputs: tuple[Edge, ...]) -> tuple[int, int]:
         """Per operand: 1 or -1 where that is its factor's value, else 0."""
         a, b = (
             next((s for s in (1, -1) if kind.frac >= 0 and m.size == 1 and int(m[0]) == s << kind.frac), 0)
             for m, kind in zip((self.left, self.right), self.factor_types(inputs), strict=True)
         )
         return a, b
+
+    def units(self, inputs: tuple[Edge, ...]) -> tuple[Unit, ...]:
+        """A multiplier for each operand whose factor is no shift, and the join."""
+        lanes, (y,) = self.lanes_in_out(inputs)[1], self.infer(inputs)
+        scaled = [(m, e) for m, e in zip((self.left, self.right), inputs, strict=True) if not is_shift(m)]
+        widths = [(FixedType.covering(int(m.min()), int(m.max())).width, e.type.width) for m, e in scaled]
+        return (*(Unit(Kind.MULTIPLY, lanes, *w) for w in widths), Unit(self.joins_by, lanes, y.type.width))
 
     def macs(self, inputs: tuple[Edge, ...]) -> int:
         return prod(joint_shape(*inputs)) * sum(1 for m in (self.left, self.right) if not is_shift(m))

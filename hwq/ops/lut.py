@@ -10,6 +10,7 @@ import numpy as np
 from hwq.fixed import Codes, FixedType
 from hwq.ir import Edge
 from hwq.ops.base import Channels, Kernel, Op, Rom, Sample
+from hwq.ops.units import Kind, Unit
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,14 @@ class Lut(Op):
             return (table.take(index.reshape(-1)).reshape(codes.shape),)
 
         return kernel
+
+    def units(self, inputs: tuple[Edge, ...]) -> tuple[Unit, ...]:
+        """Clamps of the address and of the word; the mirror's two subtractions."""
+        (x,) = inputs
+        lanes = self.lanes or x.size
+        compares = sum(self.clamps(x)) + sum(self.overflows)
+        mirror = 0 if self.mirror is None else 2
+        return (Unit(Kind.COMPARE, compares * lanes, x.type.width), Unit(Kind.ADD, mirror * lanes, x.type.width))
 
     def roms(self) -> tuple[Rom, ...]:
         return (Rom("table", self.words.reshape(-1, 1), self.word_type),)

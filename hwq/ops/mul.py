@@ -10,6 +10,7 @@ from hwq.fixed import Codes, FixedType
 from hwq.ir import Edge
 from hwq.ops.base import Kernel, Sample, as_codes
 from hwq.ops.joint import JointOp, expanded, joint_shape
+from hwq.ops.units import Kind, Unit
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,10 @@ class Mul(JointOp):
             return (as_codes(left * right, y.lo, y.hi),)
 
         return kernel
+
+    def units(self, inputs: tuple[Edge, ...]) -> tuple[Unit, ...]:
+        a, b = self.operands(inputs)
+        return (Unit(Kind.MULTIPLY, self.lanes_in_out(inputs)[1], a.width, b.width),)
 
     def macs(self, inputs: tuple[Edge, ...]) -> int:
         return prod(joint_shape(*inputs))

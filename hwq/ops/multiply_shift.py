@@ -12,6 +12,7 @@ from hwq.ir import Edge
 from hwq.ops.base import Channels, Kernel, Op, Rom, Sample, as_codes
 from hwq.ops.joint import columns, factor_type, scaled_range
 from hwq.ops.shift import Circuit, Shift
+from hwq.ops.units import Kind, Unit
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +93,16 @@ class MultiplyShift(Op):
 
     def roms(self) -> tuple[Rom, ...]:
         return columns(self.channels.rows(self.lanes), multipliers=self.mult, offsets=self.add)
+
+    def units(self, inputs: tuple[Edge, ...]) -> tuple[Unit, ...]:
+        (x,) = inputs
+        lanes, total = self.lanes or x.size, self.sum_edge(x)
+        acts = sum(self.tail(x).clamps(total))
+        return (
+            Unit(Kind.MULTIPLY, lanes, self.mult_bits, x.type.width),
+            Unit(Kind.ADD, lanes, total.type.width),
+            Unit(Kind.COMPARE, acts * lanes, self.type.width + 1),
+        )
 
     def macs(self, inputs: tuple[Edge, ...]) -> int:
         return inputs[0].size

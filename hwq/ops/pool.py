@@ -12,6 +12,7 @@ import numpy as np
 from hwq.fixed import Codes, FixedType, code_dtype
 from hwq.ir import Edge
 from hwq.ops.base import Kernel, Op, Rom, Sample, as_codes, inverse, wide_constant
+from hwq.ops.units import Kind, Unit
 from hwq.window import Reduction, Window, WindowAxis
 
 PARALLEL_TAPS = 256  # elements of a window read in one cycle
@@ -98,6 +99,11 @@ class Pool(Op):
 
     def permuted(self, inputs: tuple[Edge, ...], perm: tuple[int, ...]) -> Op:
         return replace(self, window=self.window.permuted(inverse(perm)))
+
+    def units(self, inputs: tuple[Edge, ...]) -> tuple[Unit, ...]:
+        (x,) = inputs
+        count = 1 if self.serial else self.array(x) * (self.window.taps - 1)
+        return (Unit(Kind.ADD if self.how is Reduction.SUM else Kind.COMPARE, count, self.accumulator(x).width),)
 
     def roms(self) -> tuple[Rom, ...]:
         return wide_constant("pad", self.pad)

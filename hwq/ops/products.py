@@ -13,7 +13,8 @@ from hwq.errors import InternalError
 from hwq.fixed import Codes, FixedType
 from hwq.ir import Edge
 from hwq.ops.base import Op, Rom
-from hwq.ops.coding import Binary, Coding, coding_of
+from hwq.ops.coding import Binary, Coding, Po2, coding_of
+from hwq.ops.units import Kind, Unit, signed_digits
 
 FLOAT32_EXACT, FLOAT64_EXACT = 1 << 24, 1 << 53
 
@@ -145,6 +146,22 @@ class Products(Op):
             kind = FixedType.covering(int(self.start.min()), int(self.start.max()))
             roms.append(Rom("bias", self.start.reshape(out_folds, pe), kind))
         return tuple(roms)
+
+    def units(self, inputs: tuple[Edge, ...]) -> tuple[Unit, ...]:
+        """Products and the tree that adds them; constants are multiplied by adding what their digits shift."""
+        (x,) = inputs
+        (pe, simd), wide = self.array, self.accumulator(x).width
+        x_bits = FixedType.covering(*self.reach(x)).width
+        if self.xnor:
+            return (Unit(Kind.COUNT, pe, simd), Unit(Kind.ADD, pe, wide))
+        if self.folds == (1, 1):
+            return (Unit(Kind.ADD, max(0, signed_digits(self.weights)), wide),)
+        adds = Unit(Kind.ADD, pe * simd, wide)
+        if self.coding.multiplies:
+            return (Unit(Kind.MULTIPLY, pe * simd, self.weight_type.width, x_bits), adds)
+        places = self.coding.places if isinstance(self.coding, Po2) else 1
+        chosen = (Unit(Kind.SHIFT, pe * simd, self.term(x).width, places),) if places > 1 else ()
+        return (*chosen, Unit(Kind.SELECT, pe * simd, self.term(x).width), adds)
 
     def described(self, size: str) -> str:
         """One line for listings."""

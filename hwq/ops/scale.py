@@ -10,6 +10,7 @@ import numpy as np
 from hwq.fixed import Codes, FixedType
 from hwq.ir import Edge
 from hwq.ops.base import Channels, Kernel, Op, Rom, Sample, as_codes
+from hwq.ops.units import Kind, Unit
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +53,11 @@ class Scale(Op):
             Rom(role, codes.reshape(-1, 1), FixedType.covering(int(codes.min()), int(codes.max())), rows)
             for role, codes in named
         )
+
+    def units(self, inputs: tuple[Edge, ...]) -> tuple[Unit, ...]:
+        (x,) = inputs
+        (y,), lanes = self.infer(inputs), self.lanes or x.size
+        return (Unit(Kind.MULTIPLY, lanes, self.mult_type.width, x.type.width), Unit(Kind.ADD, lanes, y.type.width))
 
     def macs(self, inputs: tuple[Edge, ...]) -> int:
         return inputs[0].size

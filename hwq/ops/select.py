@@ -11,6 +11,7 @@ import numpy as np
 from hwq.fixed import Codes
 from hwq.ir import Edge, Shape
 from hwq.ops.base import Kernel, Op, Sample
+from hwq.ops.units import Kind, Unit
 
 
 def _split(shape: Shape, axis: int) -> tuple[int, int, int]:
@@ -55,6 +56,9 @@ class TopK(Op):
 
     def lanes_in_out(self, inputs: tuple[Edge, ...]) -> tuple[int, int]:
         return 1, 1
+
+    def units(self, inputs: tuple[Edge, ...]) -> tuple[Unit, ...]:
+        return (Unit(Kind.COMPARE, self.k, inputs[0].type.width),)
 
     def cycles(self, inputs: tuple[Edge, ...]) -> int:
         return inputs[0].size

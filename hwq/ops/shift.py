@@ -10,6 +10,7 @@ import numpy as np
 from hwq.fixed import Codes, FixedType, Overflow, Rounding, round_shift
 from hwq.ir import Edge
 from hwq.ops.base import Channels, Kernel, Op, Rom, Sample, as_codes
+from hwq.ops.units import Kind, Unit
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,12 @@ class Shift(Op):
             return (as_codes(np.minimum(np.maximum(acc, least), most), y.lo, y.hi),)
 
         return kernel
+
+    def units(self, inputs: tuple[Edge, ...]) -> tuple[Unit, ...]:
+        (x,) = inputs
+        lanes, wide = self.lanes or x.size, self.sum_edge(x).type.width
+        adds = (self.add is not None) + (self.drop > 0 and self.rounding is not Rounding.FLOOR)
+        return (Unit(Kind.ADD, adds * lanes, wide), Unit(Kind.COMPARE, sum(self.clamps(x)) * lanes, wide))
 
     def roms(self) -> tuple[Rom, ...]:
         if self.add is None or self.add.size == 1:

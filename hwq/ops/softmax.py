@@ -12,6 +12,7 @@ import numpy as np
 from hwq.fixed import Codes, FixedType, Overflow, Rounding
 from hwq.ir import Edge, Shape
 from hwq.ops.base import Kernel, Op, Rom, Sample
+from hwq.ops.units import Kind, Unit
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +54,14 @@ class Softmax(Op):
     def furthest(self) -> int:
         """The distance from which on exp is 0."""
         return (len(self.high) - 1) << self.split
+
+    def units(self, inputs: tuple[Edge, ...]) -> tuple[Unit, ...]:
+        """A comparison for the greatest code, the product of two table entries, the sum, a step of the division."""
+        (x,) = inputs
+        rest = self.rest_type(x.shape).width
+        product = (Unit(Kind.MULTIPLY, 1, self.exp_frac + 1, self.exp_frac + 1),) if self.split else ()
+        adds = Unit(Kind.ADD, 2, rest)
+        return (*product, adds, Unit(Kind.COMPARE, 1, x.type.width), Unit(Kind.ADD, self.frac + 1, rest))
 
     def infer(self, inputs: tuple[Edge, ...]) -> tuple[Edge, ...]:
         (x,) = inputs

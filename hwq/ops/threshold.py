@@ -11,6 +11,7 @@ from hwq.fixed import Codes, FixedType, code_dtype
 from hwq.ir import Edge
 from hwq.ops.base import Channels, Kernel, Op, Rom, Sample, as_codes
 from hwq.ops.buckets import Buckets, Direct
+from hwq.ops.units import Kind, Unit
 
 PARALLEL_LIMIT = 16  # thresholds compared side by side in hardware; above, a binary search
 
@@ -60,6 +61,13 @@ class Threshold(Op):
         first, last = self._ends(x)
         lo, hi = int(np.minimum(first, last).min()), int(np.maximum(first, last).max())
         return (Edge(x.shape, self.type, lo, hi),)
+
+    def units(self, inputs: tuple[Edge, ...]) -> tuple[Unit, ...]:
+        (x,) = inputs
+        lanes = self.lanes or x.size
+        if self.search:
+            return (Unit(Kind.COMPARE, lanes, x.type.width), Unit(Kind.ADD, 2 * lanes, self.steps))
+        return (Unit(Kind.COMPARE, lanes * self.levels, x.type.width), Unit(Kind.COUNT, lanes, self.levels))
 
     def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
         (x,) = inputs
