@@ -146,6 +146,13 @@ def coding_of(weights: Codes, frac: int = 0) -> Coding:
     return coding
 
 
+def term_type(factors: Codes, reach: tuple[int, int], frac: int) -> FixedType:
+    """Holds every activation of `reach` times a factor, whatever the factor's sign where one has one; and 0."""
+    most, sign = int(np.abs(factors).max(initial=0)), bool((factors < 0).any())
+    ends = [v * w for v in (*reach, 0) for w in (most, -most * sign)]
+    return FixedType.covering(min(ends), max(ends), frac)
+
+
 def _powers(weights: Codes, plain: TwosComplement) -> Coding:
     size = np.abs(weights.reshape(-1))
     for part in (size[:256], size):  # most tensors show at once that they are none

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 from typing import ClassVar
 
@@ -11,6 +12,7 @@ from hwq.errors import InternalError
 from hwq.fixed import Codes, FixedType
 from hwq.ir import Edge, Shape
 from hwq.ops.base import Op, Rom
+from hwq.ops.coding import Coding
 from hwq.ops.units import Kind, Unit
 
 
@@ -68,6 +70,11 @@ def columns(rows: int, **constants: Codes) -> tuple[Rom, ...]:
         if codes.size > 1 or kind.width > LITERAL_BITS:
             roms.append(Rom(role, codes.reshape(-1, 1), kind, rows))
     return tuple(roms)
+
+
+def with_coding(roms: tuple[Rom, ...], coding: Coding) -> tuple[Rom, ...]:
+    """The same, the multipliers stored by `coding` where it spares them."""
+    return tuple(replace(r, coding=coding) if r.role == "multipliers" and not coding.multiplies else r for r in roms)
 
 
 def is_shift(mult: Codes) -> bool:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from hwq.fixed import INT64_SAFE, Codes, FixedType, Rounding
 from hwq.ir import Edge
 from hwq.ops.base import Channels, Kernel, Op, Rom, Sample, as_codes
-from hwq.ops.joint import columns, factor_type, scaled_range
+from hwq.ops.coding import Coding, coding_of, term_type
+from hwq.ops.joint import columns, factor_type, scaled_range, with_coding
 from hwq.ops.shift import Circuit, Shift
-from hwq.ops.units import Kind, Unit
+from hwq.ops.units import Kind, Unit, product_units
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +39,15 @@ class MultiplyShift(Op):
     def mult_type(self, x: Edge) -> FixedType:
         """The type of the factors: they take x's binary point to the sum's."""
         return factor_type(self.mult, x, self.type.frac + self.drop)
+
+    @cached_property
+    def coding(self) -> Coding:
+        """How the factors are stored: powers of two shift."""
+        return coding_of(self.mult)
+
+    def term(self, x: Edge) -> FixedType:
+        """x times a factor that needs no multiplier."""
+        return term_type(self.mult, (x.lo, x.hi), self.type.frac + self.drop)
 
     def tail(self, x: Edge) -> Shift:
         """What follows the sum."""
@@ -92,20 +103,21 @@ class MultiplyShift(Op):
         return FixedType.covering(int(self.add.min()), int(self.add.max()), self.type.frac + self.drop)
 
     def roms(self) -> tuple[Rom, ...]:
-        return columns(self.channels.rows(self.lanes), multipliers=self.mult, offsets=self.add)
+        roms = columns(self.channels.rows(self.lanes), multipliers=self.mult, offsets=self.add)
+        return with_coding(roms, self.coding)
 
     def units(self, inputs: tuple[Edge, ...]) -> tuple[Unit, ...]:
         (x,) = inputs
         lanes, total = self.lanes or x.size, self.sum_edge(x)
         acts = sum(self.tail(x).clamps(total))
         return (
-            Unit(Kind.MULTIPLY, lanes, self.mult_bits, x.type.width),
+            *product_units(self.coding, lanes, self.mult_type(x), x.type, self.term(x)),
             Unit(Kind.ADD, lanes, total.type.width),
             Unit(Kind.COMPARE, acts * lanes, self.type.width + 1),
         )
 
     def macs(self, inputs: tuple[Edge, ...]) -> int:
-        return inputs[0].size
+        return inputs[0].size if self.coding.multiplies else 0
 
     @property
     def mult_bits(self) -> int:
@@ -113,7 +125,8 @@ class MultiplyShift(Op):
         return FixedType.covering(int(self.mult.min()), int(self.mult.max())).width
 
     def __str__(self) -> str:
-        return f"multiply_shift[x{self.mult.size} m {self.mult_bits} bits >>{self.drop} clamp {self.lo}..{self.hi}]"
+        factor = f"m {self.mult_bits} bits" if self.coding.multiplies or self.mult.size == 1 else f"m {self.coding}"
+        return f"multiply_shift[x{self.mult.size} {factor} >>{self.drop} clamp {self.lo}..{self.hi}]"
 
     @classmethod
     def samples(cls) -> Iterator[Sample]:
@@ -123,6 +136,10 @@ class MultiplyShift(Op):
         signed, unsigned = FixedType(True, 8, 2), FixedType(False, 8)
         yield Sample("uniform", cls(one, one, 12, -128, 127, signed), (x,))
         yield Sample("channels", cls(some, adds, 11, -128, 127, signed, Channels(4, 3)), (x,))
+        powers = np.asarray([8, -4, 128, 1])
+        yield Sample("shifts", cls(powers, adds, 9, -128, 127, signed, Channels(4, 3)), (x,))
+        yield Sample("shifts_and_zero", cls(powers * (some > 1), adds, 9, 0, 255, unsigned, Channels(4, 1)), (x,))
+        yield Sample("signs", cls(np.sign(powers), adds, 9, -128, 127, signed, Channels(4, 3), lanes=12), (x,))
         yield Sample("unsigned", cls(some, adds, 11, 0, 255, unsigned, Channels(4, 1)), (x,))
         yield Sample("odd_clamp", cls(one, -one, 11, -100, 90, signed), (x,))
         yield Sample("no_drop", cls(one, one, 0, -(1 << 19), 1 << 18, FixedType(True, 20, 5)), (x,))

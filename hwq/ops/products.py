@@ -13,8 +13,8 @@ from hwq.errors import InternalError
 from hwq.fixed import Codes, FixedType
 from hwq.ir import Edge
 from hwq.ops.base import Op, Rom
-from hwq.ops.coding import Binary, Coding, Po2, coding_of
-from hwq.ops.units import Kind, Unit, signed_digits
+from hwq.ops.coding import Binary, Coding, coding_of, term_type
+from hwq.ops.units import Kind, Unit, product_units, signed_digits
 
 FLOAT32_EXACT, FLOAT64_EXACT = 1 << 24, 1 << 53
 
@@ -83,9 +83,7 @@ class Products(Op):
 
     def term(self, x: Edge) -> FixedType:
         """One product with a weight that needs no multiplier, whatever its sign."""
-        most, sign = int(np.abs(self.weights).max()), bool((self.weights < 0).any())
-        ends = [v * w for v in (*self.reach(x), 0) for w in (most, -most * sign)]
-        return FixedType.covering(min(ends), max(ends), x.type.frac + self.frac)
+        return term_type(self.weights, self.reach(x), x.type.frac + self.frac)
 
     def countable(self, x: Edge) -> bool:
         """Whether products are of bits on both sides."""
@@ -151,17 +149,14 @@ class Products(Op):
         """Products and the tree that adds them; constants are multiplied by adding what their digits shift."""
         (x,) = inputs
         (pe, simd), wide = self.array, self.accumulator(x).width
-        x_bits = FixedType.covering(*self.reach(x)).width
         if self.xnor:
             return (Unit(Kind.COUNT, pe, simd), Unit(Kind.ADD, pe, wide))
         if self.folds == (1, 1):
             return (Unit(Kind.ADD, max(0, signed_digits(self.weights)), wide),)
-        adds = Unit(Kind.ADD, pe * simd, wide)
-        if self.coding.multiplies:
-            return (Unit(Kind.MULTIPLY, pe * simd, self.weight_type.width, x_bits), adds)
-        places = self.coding.places if isinstance(self.coding, Po2) else 1
-        chosen = (Unit(Kind.SHIFT, pe * simd, self.term(x).width, places),) if places > 1 else ()
-        return (*chosen, Unit(Kind.SELECT, pe * simd, self.term(x).width), adds)
+        factors = product_units(
+            self.coding, pe * simd, self.weight_type, FixedType.covering(*self.reach(x)), self.term(x)
+        )
+        return (*factors, Unit(Kind.ADD, pe * simd, wide))
 
     def described(self, size: str) -> str:
         """One line for listings."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from hwq.fixed import Codes, FixedType
 from hwq.ir import Edge
 from hwq.ops.base import Channels, Kernel, Op, Rom, Sample, as_codes
-from hwq.ops.units import Kind, Unit
+from hwq.ops.coding import Coding, coding_of, term_type
+from hwq.ops.joint import with_coding
+from hwq.ops.units import Kind, Unit, product_units
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +29,15 @@ class Scale(Op):
     @property
     def mult_type(self) -> FixedType:
         return FixedType.covering(int(self.mult.min()), int(self.mult.max()))
+
+    @cached_property
+    def coding(self) -> Coding:
+        """How the factors are stored: powers of two shift."""
+        return coding_of(self.mult)
+
+    def term(self, x: Edge) -> FixedType:
+        """x times a factor that needs no multiplier."""
+        return term_type(self.mult, (x.lo, x.hi), x.type.frac)
 
     def infer(self, inputs: tuple[Edge, ...]) -> tuple[Edge, ...]:
         (x,) = inputs
@@ -49,18 +61,20 @@ class Scale(Op):
     def roms(self) -> tuple[Rom, ...]:
         rows = self.channels.rows(self.lanes)
         named = (("multipliers", self.mult), ("offsets", self.add))
-        return tuple(
+        roms = tuple(
             Rom(role, codes.reshape(-1, 1), FixedType.covering(int(codes.min()), int(codes.max())), rows)
             for role, codes in named
         )
+        return with_coding(roms, self.coding)
 
     def units(self, inputs: tuple[Edge, ...]) -> tuple[Unit, ...]:
         (x,) = inputs
         (y,), lanes = self.infer(inputs), self.lanes or x.size
-        return (Unit(Kind.MULTIPLY, lanes, self.mult_type.width, x.type.width), Unit(Kind.ADD, lanes, y.type.width))
+        factors = product_units(self.coding, lanes, self.mult_type, x.type, self.term(x))
+        return (*factors, Unit(Kind.ADD, lanes, y.type.width))
 
     def macs(self, inputs: tuple[Edge, ...]) -> int:
-        return inputs[0].size
+        return inputs[0].size if self.coding.multiplies else 0
 
     def __str__(self) -> str:
         return f"scale[x{self.channels.count}]"
@@ -70,6 +84,7 @@ class Scale(Op):
         x = Edge.covering((1, 12), -50, 49, 3)
         mult, add = np.asarray([3, -5, 1, 0]), np.asarray([0, 7, -1, 9])
         yield Sample("channels", cls(mult, add, Channels(4, 3)), (x,))
+        yield Sample("shifts", cls(np.asarray([8, -4, 16, 1]), add, Channels(4, 3)), (x,))
         yield Sample("uniform", cls(np.asarray([4]), np.asarray([-2])), (x,))
         big = np.asarray([1 << 50, 3], dtype=object)
         yield Sample("past_int64", cls(big, np.asarray([5, -(1 << 66)], dtype=object), Channels(2, 6)), (x,))

@@ -7,7 +7,8 @@ from enum import Enum
 
 import numpy as np
 
-from hwq.fixed import Codes
+from hwq.fixed import Codes, FixedType
+from hwq.ops.coding import Coding, Po2
 
 
 class Kind(Enum):
@@ -29,6 +30,15 @@ class Unit:
     count: int
     a: int
     b: int = 0
+
+
+def product_units(coding: Coding, count: int, factor: FixedType, x: FixedType, term: FixedType) -> tuple[Unit, ...]:
+    """What takes codes of `x` times factors of a coding: a multiplier, or what shifts and negates to a `term`."""
+    if coding.multiplies:
+        return (Unit(Kind.MULTIPLY, count, factor.width, x.width),)
+    places = coding.places if isinstance(coding, Po2) else 1
+    shifts = (Unit(Kind.SHIFT, count, term.width, places),) if places > 1 else ()
+    return (*shifts, Unit(Kind.SELECT, count, term.width))
 
 
 def signed_digits(values: Codes) -> int:

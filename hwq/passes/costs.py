@@ -49,6 +49,8 @@ def resources(op: Op, x: Edge, luts_per_dsp: float) -> tuple[float, float, float
         add = FixedType.covering(int(op.add.min()), int(op.add.max())).width
         rom, bram = _rom(0 if op.mult.size == 1 else op.mult.size * (op.mult_bits + add))
         luts, dsps = product_cost(x.type.width, op.mult_bits, luts_per_dsp)
+        if not op.coding.multiplies:  # a level of a shifter for each bit that says by how much
+            luts, dsps = op.term(x).width * op.coding.word.width / 2, 0
         return rom + luts + op.sum_edge(x).type.width + op.type.width, dsps, bram
     return 0, 0, 0
 
