@@ -13,6 +13,7 @@ import numpy.typing as npt
 from onnx import ModelProto
 
 import hwq
+from hwq.codegen.batch import c_face, host_converts
 from hwq.codegen.project import MANIFEST, files_digest, write_files
 from hwq.codegen.render import Settings, port_names, render
 from hwq.codegen.streams import render_stream
@@ -117,6 +118,9 @@ class Design:
         target, settings = get_target(self.config.target), self.settings()
         text = render_stream if self.config.io == "stream" else render
         files = {path: source.encode() for path, source in text(self.graph, target, settings).items()}
+        if target.c_face and self.config.io == "parallel":
+            face = c_face(self.graph, settings.top, host_converts(self.graph))
+            files.update({f"src/{name}": text.encode() for name, text in face.items()})
         files.update(self._vectors())
         files["model/model.onnx"] = self.model
         manifest = {

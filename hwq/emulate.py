@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwq.build import NATIVE_FLAGS, Recipe, built
-from hwq.codegen.batch import batch_entry, host_converts
+from hwq.codegen.batch import batch_entry, c_face, host_converts
 from hwq.errors import ToolError
 from hwq.fixed import Codes
 from hwq.ir import Graph
@@ -22,7 +22,7 @@ from hwq.vectors import codes_of_words, words_of_codes, words_per_code
 
 Floats = npt.NDArray[np.float64]
 Arrays = Sequence[npt.NDArray[Any]]
-ENTRY = "batch/batch.cpp"
+BATCH = "batch/{}"
 
 
 def library_recipe(sources: Mapping[str, bytes], graph: Graph, top: str) -> Recipe:
@@ -31,11 +31,12 @@ def library_recipe(sources: Mapping[str, bytes], graph: Graph, top: str) -> Reci
     With the host header among them, and ports that it converts, the entry takes and gives real numbers too.
     """
     files = {name: content for name, content in sources.items() if name.startswith(("src/", "host/"))}
-    files[ENTRY] = batch_entry(graph, top, _host(files, graph, top)).encode()
+    own = {BATCH.format(name): text.encode() for name, text in c_face(graph, top, _host(files, graph, top)).items()}
+    own[BATCH.format("batch.cpp")] = batch_entry(graph, top).encode()
     return Recipe(
-        files,
-        (f"src/{top}.cpp", ENTRY),
-        ("src", "host") if _host(files, graph, top) else ("src",),
+        {**files, **own},
+        (f"src/{top}.cpp", *(name for name in own if name.endswith(".cpp"))),
+        ("src", "host", "batch"),
         native_headers(),
         (*NATIVE_FLAGS, "-fvisibility=hidden"),
         ("-shared", "-pthread"),

@@ -23,10 +23,10 @@ class BatchPort:
     words: int
 
 
-def batch_entry(graph: Graph, top: str, host: bool) -> str:
-    """The translation unit that exports `hwq_batch`; its ports stand in the graph's order.
+def c_face(graph: Graph, top: str, host: bool) -> dict[str, str]:
+    """Name and text of the C header and the C++ unit through which software calls a project's top function.
 
-    `host`: it takes and gives real numbers too, by the project's host header.
+    `host`: there is a function for real numbers beside that for codes, by the project's host header.
     """
     names = array_names(graph, top)
     in_names, out_names = port_names(graph, top)
@@ -35,17 +35,22 @@ def batch_entry(graph: Graph, top: str, host: bool) -> str:
         spec = graph.edges[edge]
         return BatchPort(name, f"{names[edge]}_t", spec.size, words_per_code(spec))
 
-    return (
-        environment()
-        .get_template("batch.cpp.j2")
-        .render(
-            top=top,
-            host=host,
-            inputs=[port(in_names[p.name], p.edge) for p in graph.inputs],
-            outputs=[port(out_names[p.name], p.edge) for p in graph.outputs],
-            stack=SPARE_STACK + sum(_bytes(e) for e in graph.edges.values()),
-        )
-    )
+    context = {
+        "graph": graph,
+        "top": top,
+        "guard": top.upper(),
+        "host": host,
+        "inputs": [port(in_names[p.name], p.edge) for p in graph.inputs],
+        "outputs": [port(out_names[p.name], p.edge) for p in graph.outputs],
+    }
+    env = environment()
+    return {f"{top}_c.{kind}": env.get_template(f"c.{kind}.j2").render(context) for kind in ("h", "cpp")}
+
+
+def batch_entry(graph: Graph, top: str) -> str:
+    """The translation unit that exports `hwq_batch`; its ports stand in the graph's order."""
+    stack = SPARE_STACK + sum(_bytes(e) for e in graph.edges.values())
+    return environment().get_template("batch.cpp.j2").render(top=top, stack=stack)
 
 
 def host_converts(graph: Graph) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import lcm, prod
@@ -20,6 +21,7 @@ from hwq.ops import Reshape, Rom
 from hwq.steps import SteppedQuantizer, TypedQuantizer
 from hwq.targets import Target
 
+LABEL = re.compile(r"^( *)\w+: (for \()")
 MAX_PARTITION = 4096  # elements of an array split into registers
 
 
@@ -131,7 +133,7 @@ def render(graph: Graph, target: Target, settings: Settings) -> dict[str, str]:
     for layer in layers:
         for rom in layer.roms.values():
             rendered[f"src/weights/{rom.name}.h"] = rom_template.render(
-                rom=rom, layer=layer, synthesis=target.types.integer(rom.type), guard=rom.name.upper()
+                rom=rom, layer=layer, synthesis=target.rom_word(rom.type), guard=rom.name.upper()
             )
     return rendered
 
@@ -227,6 +229,8 @@ def function_text(template: str, context: Mapping[str, Any]) -> str:
     """A kernel's C++, indented, its pragmas where the target wants them."""
     text = environment().get_template(template).render(context)
     lines = indented(line for line in text.splitlines() if line.strip())
+    if not context["target"].pragmas:  # nothing refers to a loop by its label
+        lines = [LABEL.sub(r"\1\2", line) for line in lines]
     return "\n".join(_hoisted(lines) if context["target"].loop_pragmas_before else lines)
 
 

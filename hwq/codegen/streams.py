@@ -124,7 +124,7 @@ def render_stream(graph: Graph, target: Target, settings: Settings) -> dict[str,
             rendered[f"src/weights/{rom.name}.h"] = rom_template.render(
                 rom=rom,
                 layer={"node": {"name": block.process.node}},
-                synthesis=target.types.integer(rom.rom.type),
+                synthesis=target.rom_word(rom.rom.type),
                 guard=rom.name.upper(),
             )
     return rendered

@@ -63,6 +63,7 @@ class Target:
     pragmas: Mapping[str, str] = field(default_factory=dict)
     interfaces: Mapping[str, str] = field(default_factory=dict)  # of a data port, by hwq's name; none: not said in C++
     controls: Mapping[str, str] = field(default_factory=dict)  # of the block itself
+    c_face: bool = False  # whether a project carries functions for C programs to call
     loop_pragmas_before: bool = False  # whether a loop's pragmas stand before it rather than in its body
     scverify: bool = False  # whether the testbench speaks Catapult's SCVerify
     codes: str = "project/codes_ap.h.j2"  # template that turns codes into the vendor's types and back
@@ -81,6 +82,10 @@ class Target:
     def fifo(self, vector: str) -> str:
         """The type of a FIFO of such tokens."""
         return self.fifo_type.format(type=vector)
+
+    def rom_word(self, ftype: FixedType) -> str:
+        """What a ROM's words are for synthesis; an empty string where machine integers are all there is."""
+        return self.types.integer(ftype) if self.pragmas else ""
 
     def port(self, interface: str, var: str) -> str:
         """The pragma line that makes a port such an interface, or an empty string where the tool has none."""

@@ -16,7 +16,11 @@ TARGET = Target(
     fifo_type="hwq::fifo<{type}>",
     fifo_header="hwq_fifo.h",
     fifo_carries=("streams/hwq_fifo.h",),
+    c_face=True,
     script="Makefile.j2",
     script_name="Makefile",
-    advice="`make check` builds the testbench and runs it on the vectors; `make lib` builds a static library.",
+    advice=(
+        "`make check` builds the testbench and runs it on the vectors; `make lib` builds libraries, static and shared, "
+        "to be called from C by `src/{top}_c.h`."
+    ),
 )

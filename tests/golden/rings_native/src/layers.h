@@ -2,10 +2,6 @@
 #ifndef RINGS_LAYERS_H
 #define RINGS_LAYERS_H
 
-#if defined(__GNUC__) && !defined(__SYNTHESIS__) && !defined(HWQ_STRICT)
-#pragma GCC system_header  // g++ before 13 has no other way to accept HLS pragmas and loop labels without a remark
-#endif
-
 #include "types.h"
 #include "weights/dense_fc1_weights.h"
 #include "weights/threshold_fc1_act_quant_thresholds.h"
@@ -19,10 +15,10 @@
 static void dense_fc1(const point_t x[2], fc1_t y[24]) {
   typedef hwq::fixed<12,12,true> sum_t;
   typedef hwq::fixed<4,4,true> weight_t;
-  outputs: for (int fo = 0; fo < 4; ++fo) {
-    elements: for (int p = 0; p < 6; ++p) {
+  for (int fo = 0; fo < 4; ++fo) {
+    for (int p = 0; p < 6; ++p) {
       sum_t sum = 0;
-      products: for (int s = 0; s < 2; ++s) {
+      for (int s = 0; s < 2; ++s) {
         sum += hwq::from_code<weight_t>(dense_fc1_weights[fo][p * 2 + s]) * x[s];
       }
       y[fo * 6 + p] = sum;
@@ -34,12 +30,12 @@ static void dense_fc1(const point_t x[2], fc1_t y[24]) {
 // fc1/act_quant
 // threshold[24x15 compare]
 static void threshold_fc1_act_quant(const fc1_t x[24], fc1_act_quant_t y[24]) {
-  elements: for (int first = 0; first < 24; first += 6) {
-    lanes: for (int lane = 0; lane < 6; ++lane) {
+  for (int first = 0; first < 24; first += 6) {
+    for (int lane = 0; lane < 6; ++lane) {
       const int i = first + lane;
       const int c = i % 24;
       int reached = 0;
-      compare: for (int k = 0; k < 15; ++k) {
+      for (int k = 0; k < 15; ++k) {
         reached += x[i] >= hwq::from_code<hwq::fixed<12,12,true>>(threshold_fc1_act_quant_thresholds[c][k]) ? 1 : 0;
       }
       y[i] = hwq::from_code<fc1_act_quant_t>(reached);
@@ -53,10 +49,10 @@ static void threshold_fc1_act_quant(const fc1_t x[24], fc1_act_quant_t y[24]) {
 static void dense_fc2(const fc1_act_quant_t x[24], fc2_t y[16]) {
   typedef hwq::fixed<11,11,true> sum_t;
   typedef hwq::fixed<4,4,true> weight_t;
-  outputs: for (int fo = 0; fo < 4; ++fo) {
-    elements: for (int p = 0; p < 4; ++p) {
+  for (int fo = 0; fo < 4; ++fo) {
+    for (int p = 0; p < 4; ++p) {
       sum_t sum = 0;
-      products: for (int s = 0; s < 24; ++s) {
+      for (int s = 0; s < 24; ++s) {
         sum += hwq::from_code<weight_t>(dense_fc2_weights[fo][p * 24 + s]) * x[s];
       }
       y[fo * 4 + p] = sum;
@@ -68,12 +64,12 @@ static void dense_fc2(const fc1_act_quant_t x[24], fc2_t y[16]) {
 // fc2/act_quant
 // threshold[16x15 compare]
 static void threshold_fc2_act_quant(const fc2_t x[16], fc2_act_quant_t y[16]) {
-  elements: for (int first = 0; first < 16; first += 4) {
-    lanes: for (int lane = 0; lane < 4; ++lane) {
+  for (int first = 0; first < 16; first += 4) {
+    for (int lane = 0; lane < 4; ++lane) {
       const int i = first + lane;
       const int c = i % 16;
       int reached = 0;
-      compare: for (int k = 0; k < 15; ++k) {
+      for (int k = 0; k < 15; ++k) {
         reached += x[i] >= hwq::from_code<hwq::fixed<11,11,true>>(threshold_fc2_act_quant_thresholds[c][k]) ? 1 : 0;
       }
       y[i] = hwq::from_code<fc2_act_quant_t>(reached);
@@ -88,10 +84,10 @@ static void dense_fc3(const fc2_act_quant_t x[16], fc3_t y[3]) {
   typedef hwq::fixed<11,11,true> sum_t;
   typedef hwq::fixed<4,4,true> weight_t;
   sum_t sums[3];
-  inputs: for (int fi = 0; fi < 4; ++fi) {
-    elements: for (int p = 0; p < 3; ++p) {
+  for (int fi = 0; fi < 4; ++fi) {
+    for (int p = 0; p < 3; ++p) {
       sum_t sum = fi > 0 ? sums[p] : sum_t(0);
-      products: for (int s = 0; s < 4; ++s) {
+      for (int s = 0; s < 4; ++s) {
         sum += hwq::from_code<weight_t>(dense_fc3_weights[fi][p * 4 + s]) * x[fi * 4 + s];
       }
       sums[p] = sum;

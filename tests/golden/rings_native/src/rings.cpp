@@ -14,9 +14,6 @@ void rings(const point_t point[2], fc3_t out_score[3]) {
   fc1_act_quant_t fc1_act_quant[24];
   fc2_t fc2[16];
   fc2_act_quant_t fc2_act_quant[16];
-#ifdef __SYNTHESIS__
-
-#endif
 
   // fc1
   dense_fc1(point, fc1);

@@ -2,11 +2,7 @@
 #ifndef DENSE_FC1_WEIGHTS_H
 #define DENSE_FC1_WEIGHTS_H
 
-#ifdef __SYNTHESIS__
-typedef hwq::fixed<4,4,true> dense_fc1_weights_word_t;
-#else
-typedef signed char dense_fc1_weights_word_t;  // the same codes; machine integers compile at once
-#endif
+typedef signed char dense_fc1_weights_word_t;
 
 static const dense_fc1_weights_word_t dense_fc1_weights[4][12] = {
   {0, 0, 5, -1, -1, -7, -2, -2, 0, 0, -3, 1},

@@ -2,11 +2,7 @@
 #ifndef DENSE_FC2_WEIGHTS_H
 #define DENSE_FC2_WEIGHTS_H
 
-#ifdef __SYNTHESIS__
-typedef hwq::fixed<4,4,true> dense_fc2_weights_word_t;
-#else
-typedef signed char dense_fc2_weights_word_t;  // the same codes; machine integers compile at once
-#endif
+typedef signed char dense_fc2_weights_word_t;
 
 static const dense_fc2_weights_word_t dense_fc2_weights[4][96] = {
   {-1, -2, 0, -1, -2, -2, -2, -2, 3, 2, 5, 0, -1, 4, 2, 0, -2, -2, 0, 0, 2, 2, 1, 5, 3, 1, 1,

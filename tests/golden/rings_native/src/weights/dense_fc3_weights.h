@@ -2,11 +2,7 @@
 #ifndef DENSE_FC3_WEIGHTS_H
 #define DENSE_FC3_WEIGHTS_H
 
-#ifdef __SYNTHESIS__
-typedef hwq::fixed<4,4,true> dense_fc3_weights_word_t;
-#else
-typedef signed char dense_fc3_weights_word_t;  // the same codes; machine integers compile at once
-#endif
+typedef signed char dense_fc3_weights_word_t;
 
 static const dense_fc3_weights_word_t dense_fc3_weights[4][12] = {
   {-4, -6, -5, -2, 0, -3, 0, 1, 0, 3, 0, 0},

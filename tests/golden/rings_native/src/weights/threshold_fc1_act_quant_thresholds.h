@@ -2,11 +2,7 @@
 #ifndef THRESHOLD_FC1_ACT_QUANT_THRESHOLDS_H
 #define THRESHOLD_FC1_ACT_QUANT_THRESHOLDS_H
 
-#ifdef __SYNTHESIS__
-typedef hwq::fixed<11,11,false> threshold_fc1_act_quant_thresholds_word_t;
-#else
-typedef unsigned short threshold_fc1_act_quant_thresholds_word_t;  // the same codes; machine integers compile at once
-#endif
+typedef unsigned short threshold_fc1_act_quant_thresholds_word_t;
 
 static const threshold_fc1_act_quant_thresholds_word_t threshold_fc1_act_quant_thresholds[24][15] = {
   {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1},

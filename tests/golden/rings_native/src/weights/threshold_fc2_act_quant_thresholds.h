@@ -2,11 +2,7 @@
 #ifndef THRESHOLD_FC2_ACT_QUANT_THRESHOLDS_H
 #define THRESHOLD_FC2_ACT_QUANT_THRESHOLDS_H
 
-#ifdef __SYNTHESIS__
-typedef hwq::fixed<9,9,true> threshold_fc2_act_quant_thresholds_word_t;
-#else
-typedef signed short threshold_fc2_act_quant_thresholds_word_t;  // the same codes; machine integers compile at once
-#endif
+typedef signed short threshold_fc2_act_quant_thresholds_word_t;
 
 static const threshold_fc2_act_quant_thresholds_word_t threshold_fc2_act_quant_thresholds[16][15] = {
   {26, 31, 35, 39, 44, 48, 53, 57, 61, 66, 70, 74, 79, 83, 87},
