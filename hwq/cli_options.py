@@ -53,6 +53,12 @@ def _with_options(function: Any, targets: list[str]) -> Any:
             type=click.Choice(["hardware", "argmax", "skip", "host"]),
             help="A Softmax that ends the model.  [default: hardware]",
         ),
+        click.option(
+            "--stochastic",
+            type=click.IntRange(0, (1 << 32) - 1),
+            metavar="SEED",
+            help="Let random quantizers draw, by generators in hardware.",
+        ),
         click.option("--semantics", type=click.Choice(["real", "ort"]), help="Meaning of the model.  [default: real]"),
     ]
     for option in reversed(options):

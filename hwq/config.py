@@ -43,6 +43,7 @@ class Config:
     input_types: Mapping[str, str] = field(default_factory=dict)
     output_types: Mapping[str, str] = field(default_factory=dict)
     semantics: str = "real"
+    stochastic: int | None = None  # seed of quantizers that draw at random; None: they are refused, or do not draw
     softmax: str = "hardware"  # of a Softmax that ends the model: hardware, argmax, skip or host
     costs: Mapping[str, float] = field(default_factory=dict)  # weights for choosing requantizers; see COSTS
     layers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -195,6 +196,9 @@ def _check_numbers(config: Config) -> None:
             raise SpecError(
                 f"memory of layer '{pattern}' is {choices['memory']!r}", remedy="use " + ", ".join(MEMORIES)
             )
+    seed = config.stochastic
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 1 << 32):
+        raise SpecError(f"config stochastic is {seed!r}", remedy="use a seed from 0 to 4294967295, or leave it out")
     if config.target_fps != 0:
         numbers.append(("target_fps", config.target_fps, (int, float)))
     for label, value, kind in numbers:

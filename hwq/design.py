@@ -14,8 +14,9 @@ from onnx import ModelProto
 
 import hwq
 from hwq.codegen.batch import c_face, host_converts
+from hwq.codegen.naming import port_names
 from hwq.codegen.project import MANIFEST, files_digest, write_files
-from hwq.codegen.render import Settings, port_names, render
+from hwq.codegen.render import Settings, render
 from hwq.codegen.streams import render_stream
 from hwq.config import Config, load_config
 from hwq.describe import TensorInfo, input_infos, layer_rows, output_infos, port_record, weights_digest
@@ -171,6 +172,8 @@ class Design:
         for given, what in ((self.config.output_types, "output types"), (self.config.softmax != "hardware", "softmax")):
             if given:
                 raise SpecError(f"--reference with {what} of its own", remedy="compile the model as it is")
+        if self.graph.draws:
+            raise SpecError("--reference of what draws at random", remedy="leave out --stochastic")
         if self.config.semantics != "real":
             raise SpecError("--reference explains exact rounding", remedy="use --semantics real")
         data = random_inputs(self.graph, samples, seed) if x is None else x
@@ -325,7 +328,7 @@ def compile(
 def _meaning(model: ModelProto, folder: Path | None, config: Config) -> tuple[RealGraph, dict[str, int]]:
     """The real graph of a model as configured, and the axis of the Softmax that the host computes, by output."""
     types = {name: _input_type(name, text) for name, text in config.input_types.items()}
-    real, host_axes = with_softmax(read_model(model, folder, types), config.softmax)
+    real, host_axes = with_softmax(read_model(model, folder, types, config.stochastic), config.softmax)
     return with_output_types(real, _output_types(config)), host_axes
 
 

@@ -119,6 +119,11 @@ class Graph:
         return count
 
     @property
+    def draws(self) -> bool:
+        """Whether a layer draws at random, so that samples depend on their number."""
+        return any(n.op.draws for n in self.nodes)
+
+    @property
     def overlaps(self) -> bool:
         """Whether layers joined by arrays can work on different samples: every array has one reader."""
         return all(count <= 1 for count in self.uses().values())

@@ -18,7 +18,7 @@ import numpy as np
 
 from hwq.build import VENDOR_FLAGS, Recipe, built
 from hwq.codegen.environment import environment
-from hwq.codegen.render import array_names, layer_functions
+from hwq.codegen.naming import array_names, layer_functions
 from hwq.errors import InternalError, SpecError, ToolError, printable
 from hwq.fixed import Codes, code_dtype
 from hwq.ir import Edge, Graph, Node

@@ -150,6 +150,15 @@ class Softmax(RealOp):
     axis: int
 
 
+@dataclass(frozen=True, eq=False)
+class Draw(RealOp):
+    """A bit that is 1 with probability x, a multiple of 2**-24; its value is scale * bit + offset."""
+
+    seed: int
+    scale: Rationals
+    offset: Rationals
+
+
 @dataclass(frozen=True)
 class TopK(RealOp):
     """Two outputs: values and indices; either may be unread. `keep` False drops the axis (ArgMax without keepdims)."""

@@ -66,24 +66,25 @@ class Simulator:
 
     def run(self, codes: Mapping[str, Codes], *, keep: bool = False) -> dict[str, Codes]:
         """Codes of all output edges (with `keep`, of every edge) from codes of the input ports."""
-        return _in_pieces(codes, self._step, lambda piece: self._run(piece, keep))
+        return _in_pieces(codes, self._step, lambda piece, first: self._run(piece, keep, first))
 
     def evaluate(self, x: Any) -> dict[str, Codes]:
         """Codes of all output edges from real model inputs."""
         values = self.values(x)
-        return _in_pieces(values, self._step, lambda piece: self._run(self._quantize(piece), False))
+        return _in_pieces(values, self._step, lambda piece, first: self._run(self._quantize(piece), False, first))
 
     @property
     def _step(self) -> int:
         return max(1, PIECE // max(e.size for e in self.graph.edges.values()))
 
-    def _run(self, codes: Mapping[str, Codes], keep: bool) -> dict[str, Codes]:
+    def _run(self, codes: Mapping[str, Codes], keep: bool, first: int) -> dict[str, Codes]:
         wanted = {p.edge for p in self.graph.outputs}
         edges = dict(codes)
         for name, port_codes in codes.items():
             _check(name, self.graph.edges[name], port_codes)
         for i, (node, kernel) in enumerate(zip(self.graph.nodes, self.kernels, strict=True)):
-            results = kernel(*(edges[e] for e in node.inputs))
+            arrays = [edges[e] for e in node.inputs]
+            results = kernel(*arrays, first=first) if node.op.draws else kernel(*arrays)
             for name, result in zip(node.outputs, results, strict=True):
                 if name in self.graph.edges:
                     _check(name, self.graph.edges[name], result)
@@ -104,13 +105,13 @@ def _keep_freed_memory() -> None:
 
 
 def _in_pieces(
-    whole: Mapping[str, Codes], step: int, run: Callable[[dict[str, Codes]], dict[str, Codes]]
+    whole: Mapping[str, Codes], step: int, run: Callable[[dict[str, Codes], int], dict[str, Codes]]
 ) -> dict[str, Codes]:
-    """Run a batch piece by piece, and join what comes out."""
+    """Run a batch piece by piece, each with the number of its first sample, and join what comes out."""
     batch = next(iter(whole.values())).shape[0]
     if batch <= step:
-        return run(dict(whole))
-    pieces = [run({k: v[i : i + step] for k, v in whole.items()}) for i in range(0, batch, step)]
+        return run(dict(whole), 0)
+    pieces = [run({k: v[i : i + step] for k, v in whole.items()}, i) for i in range(0, batch, step)]
     return {name: np.concatenate([p[name] for p in pieces]) for name in pieces[0]}
 
 

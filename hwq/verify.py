@@ -15,7 +15,7 @@ import numpy as np
 
 from hwq.build import VENDOR_FLAGS, Recipe, built
 from hwq.codegen.environment import data_folder
-from hwq.codegen.render import port_names
+from hwq.codegen.naming import port_names
 from hwq.codegen.streams import NETWORK
 from hwq.emulate import cores, load_library
 from hwq.errors import ToolError
@@ -136,7 +136,8 @@ def verify_codes(
     first = None
     if wrong:
         stage("tracing the first difference")
-        one = {k: v[first_bad : first_bad + 1] for k, v in inputs.items()}
+        start = 0 if graph.draws else first_bad  # what is drawn depends on how many samples went before
+        one = {k: v[start : first_bad + 1] for k, v in inputs.items()}
         first = _first_difference(bench, simulator, one, first_bad)
     return Result(samples, compared, wrong, first, label, types, fifos=fifos)
 
@@ -171,7 +172,7 @@ class Bench:
         """Output codes by name from the project's own testbench, and the trace if one was asked for."""
         program = built(self._recipe(defines), stage)
         samples = next(iter(inputs.values())).shape[0]
-        parts = 1 if defines else max(1, min(cores(), samples // PART_SAMPLES))
+        parts = 1 if defines or self.graph.draws else max(1, min(cores(), samples // PART_SAMPLES))
         if parts == 1:
             return self._results(program, inputs, expected, stage)
         stage(f"running {samples} samples in C++")
@@ -272,10 +273,11 @@ def _run(program: Path, work: Path) -> None:
 def _first_difference(
     bench: Bench, simulator: Simulator, inputs: Mapping[str, Codes], sample: int
 ) -> Difference | None:
-    """Run one sample with every edge recorded, and find the first edge, in order, with a wrong code."""
+    """Run samples with every edge recorded, and in the last one find the first edge, in order, with a wrong code."""
     graph = bench.graph
     edges = simulator.run(inputs, keep=True)
     results, trace = bench.run(inputs, {p.edge: edges[p.edge] for p in graph.outputs}, ("-DHWQ_TRACE",))
+    edges, results = ({name: codes[-1:] for name, codes in some.items()} for some in (edges, results))
     recorded = {}
     for line in trace.splitlines():
         name, *words = line.split(" ")

@@ -173,6 +173,20 @@ def softmax(op: Any, inputs: Any, x: Any) -> list[Any]:
     return [np.moveaxis(out, -1, op.axis)]
 
 
+def draw(op: Any, inputs: Any, x: Any, sample: int = 0) -> list[Any]:
+    h = (op.seed + 0x9E3779B9) % 2**32
+    for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35), (16, 1)):
+        h = (h ^ (h >> shift)) * factor % 2**32
+    state, bits = h or 1, []
+    for n in range((sample + 1) * x.size):
+        state ^= state << 13 & 0xFFFFFFFF
+        state ^= state >> 17
+        state ^= state << 5 & 0xFFFFFFFF
+        if n >= sample * x.size:
+            bits.append(int((state >> 8) < int(x.reshape(-1)[n - sample * x.size])))
+    return _shaped(bits, x.shape)
+
+
 REFERENCES: dict[str, Callable[..., list[Any]]] = {
     "dense": dense,
     "shift": shift,
@@ -183,6 +197,7 @@ REFERENCES: dict[str, Callable[..., list[Any]]] = {
     "transpose": transpose,
     "topk": topk,
     "softmax": softmax,
+    "draw": draw,
     "add": add,
     "mul": mul,
     "extremum": extremum,

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import hwq
-from hwq.codegen.render import Settings, port_names, render
+from hwq.codegen.naming import port_names
+from hwq.codegen.render import Settings, render
 from hwq.exact import scalar
 from hwq.fixed import FixedType, Overflow, Rounding
 from hwq.ir import Edge, Graph, InputPort, OutputPort

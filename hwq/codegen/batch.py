@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hwq.codegen.environment import environment
-from hwq.codegen.render import array_names, port_names
+from hwq.codegen.naming import array_names, port_names
 from hwq.ir import Edge, Graph
 from hwq.vectors import WORD, words_per_code
 
@@ -50,7 +50,7 @@ def c_face(graph: Graph, top: str, host: bool) -> dict[str, str]:
 def batch_entry(graph: Graph, top: str) -> str:
     """The translation unit that exports `hwq_batch`; its ports stand in the graph's order."""
     stack = SPARE_STACK + sum(_bytes(e) for e in graph.edges.values())
-    return environment().get_template("batch.cpp.j2").render(top=top, stack=stack)
+    return environment().get_template("batch.cpp.j2").render(top=top, stack=stack, draws=graph.draws)
 
 
 def host_converts(graph: Graph) -> bool:

@@ -11,12 +11,12 @@ from typing import Any
 
 from hwq.codegen.environment import data_folder, environment
 from hwq.codegen.layout import indented
+from hwq.codegen.naming import array_names, generators, layer_names, port_names
 from hwq.codegen.roms import RomText, storage_hint
 from hwq.errors import SpecError
 from hwq.exact import to_float, uniform
 from hwq.fixed import FixedType
 from hwq.ir import Edge, Graph, InputPort, Node, OutputPort
-from hwq.names import RESERVED, identifier
 from hwq.ops import Reshape, Rom
 from hwq.steps import SteppedQuantizer, TypedQuantizer
 from hwq.targets import Target
@@ -81,7 +81,7 @@ def render(graph: Graph, target: Target, settings: Settings) -> dict[str, str]:
     arrays = {e: _array(graph, target, e, names[e]) for e in graph.edges}
     layers = [
         layer_of(graph, node, name, target, arrays)
-        for node, name in zip(graph.nodes, _layer_names(graph, names, settings.top), strict=True)
+        for node, name in zip(graph.nodes, layer_names(graph, names, settings.top), strict=True)
         if not isinstance(node.op, Reshape)
     ]
     inputs = [Port(arrays[p.edge], p.source, p.edge) for p in graph.inputs]
@@ -112,6 +112,7 @@ def render(graph: Graph, target: Target, settings: Settings) -> dict[str, str]:
         "values": [value_of(p, graph.edges[p.edge]) for p in graph.outputs],
         "guard": settings.top.upper(),
         "uniform": uniform,
+        "generators": generators(graph, settings.top),
         "stream": None,
     }
     env = environment()
@@ -136,52 +137,6 @@ def render(graph: Graph, target: Target, settings: Settings) -> dict[str, str]:
                 rom=rom, layer=layer, synthesis=target.rom_word(rom.type), guard=rom.name.upper()
             )
     return rendered
-
-
-def port_names(graph: Graph, top: str) -> tuple[dict[str, str], dict[str, str]]:
-    """C names of the ports: inputs by port name, outputs by ONNX output name."""
-    names = array_names(graph, top)
-    taken = {*names.values(), *RESERVED, top}
-    outputs: dict[str, str] = {}
-    for p in graph.outputs:
-        name = f"out_{identifier(p.name)}"
-        while name in taken:
-            name += "_"
-        taken.add(name)
-        outputs[p.name] = name
-    return {p.name: names[p.edge] for p in graph.inputs}, outputs
-
-
-def array_names(graph: Graph, top: str) -> dict[str, str]:
-    """C names of edges; a reshaped edge goes by its input's array."""
-    taken = {*RESERVED, top}
-    names: dict[str, str] = {}
-    for edge in graph.edges:
-        name = identifier(edge)
-        while name in taken or f"{name}_t" in taken:
-            name += "_"
-        taken.update((name, f"{name}_t"))
-        names[edge] = name
-    return names
-
-
-def layer_functions(graph: Graph, top: str) -> dict[str, str]:
-    """C names of the layers' functions by the first edge that each writes; a reshape has none."""
-    named = zip(graph.nodes, _layer_names(graph, array_names(graph, top), top), strict=True)
-    return {node.outputs[0]: name for node, name in named if not isinstance(node.op, Reshape)}
-
-
-def _layer_names(graph: Graph, names: Mapping[str, str], top: str) -> list[str]:
-    """C names of the layers' functions, which no array, type or ROM has, nor the top function."""
-    taken = {*RESERVED, top, *names.values(), *(f"{n}_t" for n in names.values())}
-    layers = []
-    for node in graph.nodes:
-        name = f"{node.op.kind}_{names[node.outputs[0]]}"
-        while taken.intersection(own := [name, *(f"{name}_{rom.role}" for rom in node.op.roms())]):
-            name += "_"
-        taken.update(own)
-        layers.append(name)
-    return layers
 
 
 def _array(graph: Graph, target: Target, edge: str, name: str) -> Array:

@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from hwq.codegen.environment import data_folder, environment
+from hwq.codegen.naming import array_names, generators, layer_functions
 from hwq.codegen.render import (
     Array,
     Optional,
     Settings,
-    array_names,
     bound_type,
     function_text,
     host_of,
-    layer_functions,
     layer_of,
     memory_of,
     rom_text,
@@ -90,6 +89,7 @@ def render_stream(graph: Graph, target: Target, settings: Settings) -> dict[str,
         "values": [value_of(p, graph.edges[p.edge]) for p in graph.outputs],
         "guard": top.upper(),
         "uniform": uniform,
+        "generators": generators(graph, top),
         "stream": True,
     }
     env = environment()

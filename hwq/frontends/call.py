@@ -49,6 +49,7 @@ class Call:
     nodes: list[RealNode]  # the real graph so far
     shapes: dict[str, Shape]  # of its edges
     fresh: Callable[[str], str]  # a new edge name
+    next_seed: Callable[[], int | None] = lambda: None  # of the next layer that draws; None: nothing is to be drawn
 
     def fail(self, found: str, remedy: str) -> HwqError:
         """The error for something hwq does not compile, with this node's name."""

@@ -52,6 +52,7 @@ STANDARD: Mapping[str, Rule] = MappingProxyType(
         **qoperator.RULES,
     }
 )
+SEEDS = 1 << 32
 MAX_FOLDED = 1 << 26  # elements that folding may add to a model's constants, all nodes together
 QONNX_DOMAINS = ("onnx.brevitas", "qonnx.custom_op.general", "finn.custom_op.general")
 RULES: Mapping[str, Mapping[str, Rule]] = MappingProxyType(
@@ -98,16 +99,24 @@ def read_onnx(source: Source, input_types: Mapping[str, InputType] | None = None
 
 
 def read_model(
-    model: onnx.ModelProto, folder: Path | None, input_types: Mapping[str, InputType] | None = None
+    model: onnx.ModelProto,
+    folder: Path | None,
+    input_types: Mapping[str, InputType] | None = None,
+    stochastic: int | None = None,
 ) -> RealGraph:
-    """The same from a parsed model and the folder of its external data."""
-    return _Walk(model, folder, dict(input_types or {})).run()
+    """The same from a parsed model and the folder of its external data.
+
+    `stochastic`: the seed of quantizers that draw at random; the k-th of them in the file's order takes the seed + k.
+    """
+    return _Walk(model, folder, dict(input_types or {}), stochastic).run()
 
 
 class _Walk:
     """One pass over one model."""
 
-    def __init__(self, model: onnx.ModelProto, folder: Path | None, input_types: dict[str, InputType]) -> None:
+    def __init__(
+        self, model: onnx.ModelProto, folder: Path | None, input_types: dict[str, InputType], stochastic: int | None
+    ) -> None:
         self.graph = model.graph
         self.folder = folder
         self.versions = {o.domain: o.version for o in model.opset_import}
@@ -117,6 +126,7 @@ class _Walk:
         self.nodes: list[RealNode] = []
         self.shapes: dict[str, Shape] = {}
         self.fresh = unique_namer()
+        self.seed = stochastic
         self.folded = 0  # elements that folding has added to the model's constants
 
     def run(self) -> RealGraph:
@@ -188,6 +198,7 @@ class _Walk:
             nodes=self.nodes,
             shapes=self.shapes,
             fresh=self.fresh,
+            next_seed=self._next_seed,
         )
         values = self._apply(call)
         self._count(call, values)
@@ -215,6 +226,12 @@ class _Walk:
         except (ValueError, TypeError, IndexError, ArithmeticError, AttributeError) as error:
             # Shapes, axes and attributes that no rule foresees: the file is to blame, not the reader of the message.
             raise call.broken(f"cannot be read ({type(error).__name__}: {printable(error, 120)})") from error
+
+    def _next_seed(self) -> int | None:
+        seed = self.seed
+        if seed is not None:
+            self.seed = (seed + 1) % SEEDS
+        return seed
 
     def _count(self, call: Call, values: list[Value]) -> None:
         """Keep what constants may grow to by folding, all nodes together, within bounds."""

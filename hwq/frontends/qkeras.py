@@ -1,7 +1,7 @@
 """The domain `qkeras`: constants become codes with exact scales, activations the real ops that say what they compute.
 
 Whatever a quantizer's hard form is, it is an affine map and one rounding; real sigmoids, hard swish and powers of two
-are functions that a table or thresholds will hold. stochastic_* behave as they do at inference.
+are functions that a table or thresholds will hold. stochastic_* behave as they do at inference, unless there is a seed.
 """
 
 from __future__ import annotations
@@ -20,17 +20,20 @@ from hwq.exact import Rationals, elementwise, rationals, scalar
 from hwq.fixed import Rounding, pow2
 from hwq.frontends.call import Call, Rule, Signal, Value
 from hwq.onnx_ops import quantizer_of
+from hwq.prng import RANDOM_BITS
 from hwq.quantizers import QUANTIZERS, Quantizer
-from hwq.quantizers.binary import SignQuantizer
+from hwq.quantizers.binary import SignQuantizer, StochasticBinary
 from hwq.quantizers.bits import BitsQuantizer
 from hwq.quantizers.functions import BinarySigmoid, Function
+from hwq.quantizers.functions import stochastic_round as draw_round
+from hwq.quantizers.functions import stochastic_round_po2 as draw_round_po2
 from hwq.quantizers.hswish import QuantizedHswish
 from hwq.quantizers.linear import QuantizedLinear
 from hwq.quantizers.po2 import Po2Quantizer
 from hwq.quantizers.relu import QuantizedRelu
 from hwq.quantizers.sigmoid import QuantizedSigmoid, QuantizedTanh
 from hwq.quantizers.smooth import SLOPES
-from hwq.quantizers.ternary import TernaryQuantizer
+from hwq.quantizers.ternary import StochasticTernary, TernaryQuantizer
 from hwq.quantizers.ulaw import QuantizedUlaw
 
 MAX_SPAN = 28  # binary places from the least to the greatest power of two of one tensor
@@ -43,9 +46,11 @@ def quantize(call: Call) -> list[Value]:
     q = quantizer_of(call.kind, call.attributes)
     if len(call.inputs) != 1 or call.n_outputs != 1:
         raise call.broken(f"{len(call.inputs)} inputs and {call.n_outputs} outputs")
-    if q.NAME == "bernoulli":
+    seed = call.next_seed() if isinstance(q, StochasticBinary | StochasticTernary) else None
+    if q.NAME == "bernoulli" and seed is None:
         raise call.fail(
-            "it draws at random, at inference too: no two runs of the package agree", "use binary or stochastic_binary"
+            "it draws at random, at inference too: no two runs of the package agree",
+            "draw with --stochastic SEED, or use binary or stochastic_binary",
         )
     if getattr(q, "qnoise_factor", 1.0) != 1.0:
         raise call.fail(
@@ -54,26 +59,28 @@ def quantize(call: Call) -> list[Value]:
         )
     x = call.value(0)
     if not isinstance(x, Signal):
-        return [constant(call, q)]
+        return [constant(call, q, seed)]
     if q.is_auto:
         raise call.fail(
             f"alpha='{getattr(q, 'alpha', None)}' on an activation: its scale would depend on the data",
             "use alpha None or a number for activations; automatic scales are for weights",
         )
+    if seed is not None and isinstance(q, StochasticBinary):
+        return [_drawn_sign(call, q, x, seed)]
     for kind, build in ACTIVATIONS.items():
         if isinstance(q, kind):
             return [build(call, q, x)]
     raise call.fail(f"{q.NAME} on an activation", "use quantized_bits")
 
 
-def constant(call: Call, q: Quantizer) -> Value:
-    """Codes and exact scales of a constant; a plain function gives numbers."""
+def constant(call: Call, q: Quantizer, seed: int | None = None) -> Value:
+    """Codes and exact scales of a constant, drawn once where there is a seed; a plain function gives numbers."""
     values = call.array(0, "the tensor")
     if not np.isfinite(np.asarray(values, dtype=np.float64)).all():
         raise call.fail("a constant that holds NaN or infinity", "retrain or re-export the model")
     if isinstance(q, Function):
         return np.asarray(q(values), dtype=np.float64)
-    codes = q.encode(values)
+    codes = q.encode(values) if seed is None else _drawn_codes(q, values.astype(np.float32), seed)
     if isinstance(q, QuantizedUlaw):
         raise call.fail("values of the u-law lie on no grid", "use quantized_bits for weights")
     if isinstance(q, Po2Quantizer):
@@ -86,6 +93,14 @@ def constant(call: Call, q: Quantizer) -> Value:
     dead = elementwise(lambda v: v == 0, scale).astype(bool)  # a channel of zeros under an auto scale
     integers = np.where(np.broadcast_to(dead, integers.shape), 0, integers)
     return Coded(integers, elementwise(lambda v: v * step or ONE, scale), scalar(0))
+
+
+def _drawn_codes(q: Quantizer, values: Any, seed: int) -> Any:
+    """Codes of a constant, drawn once; stochastic_ternary draws with automatic scales only, as in the package."""
+    if isinstance(q, StochasticBinary) or (isinstance(q, StochasticTernary) and q.is_auto):
+        q.fit(values)
+        return q.sample_codes(values, seed)
+    return q.encode(values)
 
 
 def _unit_integers(call: Call, q: Quantizer, codes: Any) -> tuple[Any, Fraction]:
@@ -290,6 +305,52 @@ def _function(call: Call, q: Function, x: Signal) -> Signal:
     return _affine(call, x, a, b) if lo is None else _clip(call, _affine(call, x, a, b), lo, hi)
 
 
+def _drawn(call: Call, p: Signal, seed: int, scale: Rationals, offset: Rationals) -> Signal:
+    """scale * B + offset, B being 1 with probability p, rounded to a multiple of 2**-24."""
+    unit = 1 << RANDOM_BITS
+    chance = _rounded(call, p, Fraction(unit), ZERO, (0, unit), Fraction(1, unit))
+    return call.emit(real.Draw(seed, scale, offset), [chance], p.shape)[0]
+
+
+def _drawn_sign(call: Call, q: StochasticBinary, x: Signal, seed: int) -> Signal:
+    """P(+) = sigmoid(temperature x); the deviation is 1 where alpha is none of the automatic ones."""
+    warm = _affine(call, x, Fraction(float(q.temperature)))
+    p = _sigmoid(call, warm, "real" if q.use_real_sigmoid else q.internal_sigmoid)
+    alpha = _alpha(q)
+    _fits(call, x, alpha)
+    return _drawn(call, p, seed, alpha, scalar(0)) if q.lsb == 1.0 else _drawn(call, p, seed, 2 * alpha, -alpha)
+
+
+def stochastic_round(call: Call) -> list[Value]:
+    """A random one of the two multiples of `precision` around x, of mean x."""
+    seed, precision = call.next_seed(), float(call.attribute("precision", 0.5))
+    if seed is None:
+        raise call.fail("it draws at random", "draw with --stochastic SEED, or use quantized_bits")
+    if not precision > 0:
+        raise call.fail(f"precision={precision}", "use a positive number")
+    x, unit = call.value(0), Fraction(float(np.float32(precision)))
+    if not isinstance(x, Signal):
+        return [np.asarray(draw_round(call.array(0, "the tensor"), float(unit), seed=seed), dtype=np.float64)]
+    steps = _affine(call, x, 1 / unit)
+    low = _unary(call, steps, "Floor")
+    rest = call.emit(real.Add(), [steps, _affine(call, low, Fraction(-1))], x.shape)[0]
+    up = _drawn(call, rest, seed, scalar(unit), scalar(0))
+    return [call.emit(real.Add(), [_affine(call, low, unit), up], x.shape)[0]]
+
+
+def stochastic_round_po2(call: Call) -> list[Value]:
+    """A random exponent e, one of the two around log2|x|, with E[2**e] = |x|."""
+    seed = call.next_seed()
+    if seed is None:
+        raise call.fail("it draws at random", "draw with --stochastic SEED, or use quantized_po2")
+    x = call.value(0)
+    if not isinstance(x, Signal):
+        return [np.asarray(draw_round_po2(call.array(0, "the tensor"), seed=seed), dtype=np.float64)]
+    exponent = _unary(call, x, "Exponent")
+    up = _drawn(call, _unary(call, x, "Mantissa"), seed, scalar(1), scalar(0))
+    return [call.emit(real.Add(), [exponent, up], x.shape)[0]]
+
+
 LINEAR: Mapping[str, tuple[Fraction, Fraction, Fraction | None, Fraction | None]] = MappingProxyType(
     {
         "hard_sigmoid": (SLOPES["hard"], HALF, ZERO, ONE),
@@ -316,5 +377,10 @@ ACTIVATIONS: Mapping[type[Quantizer], Callable[..., Signal]] = MappingProxyType(
         Function: _function,
     }
 )
-RANDOM = ("stochastic_round", "stochastic_round_po2")  # refused by name where the spec is read
-RULES: MappingProxyType[str, Rule] = MappingProxyType(dict.fromkeys((*QUANTIZERS, *RANDOM), quantize))
+RULES: MappingProxyType[str, Rule] = MappingProxyType(
+    {
+        **dict.fromkeys(QUANTIZERS, quantize),
+        "stochastic_round": stochastic_round,
+        "stochastic_round_po2": stochastic_round_po2,
+    }
+)

@@ -95,6 +95,20 @@ def _ulaw(m: Numbers, x: Any, u: Any) -> Any:
     return m.select((x == 0) | (x == 1) | (x == -1), lambda: x, away)
 
 
+def _size(m: Numbers, x: Any) -> Any:
+    return m.select(x < 0, lambda: -x, lambda: x)
+
+
+def _log2_floor(m: Numbers, x: Any) -> Any:
+    """floor(log2 |x|)."""
+    return m.exponent(_size(m, x))
+
+
+def _log2_rest(m: Numbers, x: Any) -> Any:
+    """|x| / 2**floor(log2 |x|) - 1."""
+    return _size(m, x) / m.two_to(_log2_floor(m, x)) - 1
+
+
 def _index_trend(
     least: Fraction, low: Fraction, high: Fraction, cap: Fraction, slope: Fraction, quadratic: Fraction, floor: Fraction
 ) -> int:
@@ -110,4 +124,6 @@ QKERAS: tuple[Function, ...] = (
     ),
     Function("Po2Index", _index, ("least", "low", "high", "cap", "slope", "quadratic", "floor"), _index_trend),
     Function("Po2Value", _value, ("least",), rising),
+    Function("Exponent", _log2_floor),
+    Function("Mantissa", _log2_rest),
 )

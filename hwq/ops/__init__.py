@@ -7,6 +7,7 @@ from hwq.ops.base import Channels, Kernel, Op, Rom, Sample, spread
 from hwq.ops.concat import Concat
 from hwq.ops.conv import Conv
 from hwq.ops.dense import Dense
+from hwq.ops.draw import Draw
 from hwq.ops.extremum import Extremum
 from hwq.ops.gather import Gather
 from hwq.ops.lut import Lut
@@ -39,6 +40,7 @@ OPS: tuple[type[Op], ...] = (
     Extremum,
     Concat,
     MultiplyShift,
+    Draw,
 )
 
 __all__ = [
@@ -48,6 +50,7 @@ __all__ = [
     "Concat",
     "Conv",
     "Dense",
+    "Draw",
     "Extremum",
     "Gather",
     "Kernel",

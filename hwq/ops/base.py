@@ -154,6 +154,7 @@ class Op(ABC):
     """A hardware op: integers in, integers out, exactly."""
 
     kind: ClassVar[str]
+    draws: ClassVar[bool] = False  # whether its kernel takes the number of its first sample: it has a state
 
     @abstractmethod
     def infer(self, inputs: tuple[Edge, ...]) -> tuple[Edge, ...]:

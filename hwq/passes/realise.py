@@ -27,6 +27,7 @@ from hwq.steps import MAX_LEVELS, Rounded, Rows
 MAX_SHIFT = 512
 MAX_TABLE = 1 << 12  # words of a ROM that replaces a requantizer
 MAX_TABLED = 1 << 16  # codes of an input that a ROM may be read by: the simulator tabulates them all
+MAX_TABLE_CODES = 1 << 20  # of all channels
 POINTS_AT_ONCE = 1 << 21  # step points proved together
 TRANSLATES = frozenset({Rounding.FLOOR, Rounding.CEIL, Rounding.HALF_UP, Rounding.HALF_DOWN})
 
@@ -40,24 +41,28 @@ def realise(graph: Graph, costs: Costs = DEFAULT_COSTS) -> Graph:
             nodes.append(node)
             continue
         (x,) = graph.ins(node)
-        if isinstance(node.op, Tabulated):
-            table = cheapest_table(node.op, x, node.name, costs)
+        if isinstance(node.op, Requant) and _levels(node.op, x) > MAX_LEVELS:
+            node = as_table(node, x)  # few codes of x on a fine grid, where no shift makes it
+        op = node.op
+        if isinstance(op, Tabulated):
+            table = cheapest_table(op, x, node.name, costs)
             if table is None:
                 alias[node.outputs[0]] = node.inputs[0]
             else:
-                proof = Proof("table", node.op.reached(x).size)
+                proof = Proof("table", op.reached(x).size)
                 nodes.append(replace(node, op=table, proof=proof))
             continue
-        if _levels(node.op, x) > MAX_LEVELS:
+        assert isinstance(op, Requant)
+        if _levels(op, x) > MAX_LEVELS:
             wide = formula_shift(node, x)
             if wide is None:
                 alias[node.outputs[0]] = node.inputs[0]
             else:
                 nodes.append(replace(node, op=wide, proof=Proof("formula", 0)))
             continue
-        rows = node.op.step.integer_rows(x.lo, x.hi)
-        rows = replace(rows, base=rows.base + node.op.offsets[:, 0])
-        circuit = cheapest(node.op, rows, x, node.name, costs)
+        rows = op.step.integer_rows(x.lo, x.hi)
+        rows = replace(rows, base=rows.base + op.offsets[:, 0])
+        circuit = cheapest(op, rows, x, node.name, costs)
         if circuit is None:
             alias[node.outputs[0]] = node.inputs[0]
         else:
@@ -74,6 +79,19 @@ def _levels(requant: Requant, x: Edge) -> int:
     """Steps of the channel that takes most of them over x's range."""
     ends = requant.step.codes(np.tile(np.asarray([x.lo, x.hi], dtype=object), (requant.channels.count, 1)))
     return max(abs(int(b) - int(a)) for a, b in ends)
+
+
+def as_table(node: Node, x: Edge) -> Node:
+    """The quantizer as a table over x's codes, if they are few and it is no shift; else the node as it is."""
+    requant = node.op
+    assert isinstance(requant, Requant)
+    count, span = requant.channels.count, x.hi - x.lo + 1
+    shift = _as_shift(requant, requant.step) if isinstance(requant.step, Rounded) else None
+    if shift is not None or span > MAX_TABLED or span * count > MAX_TABLE_CODES:
+        return node
+    every = np.broadcast_to(np.arange(x.lo, x.hi + 1, dtype=object), (count, span))
+    table = (requant.step.codes(every) + requant.offsets).astype(np.int64)
+    return replace(node, op=Tabulated(table, x.lo, requant.type, requant.channels))
 
 
 def formula_shift(node: Node, x: Edge) -> Shift | None:

@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from hwq import prng
 from hwq.errors import SpecError
 from hwq.fixed import FixedType
-from hwq.quantizers import prng, smooth
+from hwq.quantizers import smooth
 from hwq.quantizers.base import EPS, Codes, Doubles, Fit, Floats, Quantizer, unsupported
 from hwq.quantizers.params import any_alpha, axes, flag, optional, param, positive, whole
 from hwq.quantizers.scales import ScaleAxes, check_scale_options, clip_power, least_squares, power_of_two
@@ -141,7 +142,7 @@ class StochasticBinary(SignQuantizer):
         )
 
     def sample_codes(self, x: Floats, seed: int) -> Codes:
-        """Code words of a draw: the PRNG of `hwq.quantizers.prng`, elements in C order."""
+        """Code words of a draw: the PRNG of `hwq.prng`, elements in C order."""
         return prng.draw(self._probability(x), seed).astype(np.int64)
 
     def _sample(self, x: Floats, seed: int) -> Floats:

@@ -9,9 +9,10 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from hwq import prng
 from hwq.errors import SpecError, printable
 from hwq.fixed import FixedType
-from hwq.quantizers import prng, smooth
+from hwq.quantizers import smooth
 from hwq.quantizers.base import Codes, Doubles, Fit, Floats, Quantizer, unsupported
 
 
@@ -185,7 +186,7 @@ binary_tanh = _array_function(BinaryTanh)
 def stochastic_round(x: npt.ArrayLike, precision: float = 0.5, *, seed: int) -> Floats:
     """A random one of the two multiples of `precision` around each x, of mean x: float32, x's shape.
 
-    Element n draws the n-th output of `hwq.quantizers.prng` (the package draws from an unseeded generator).
+    Element n draws the n-th output of `hwq.prng` (the package draws from an unseeded generator).
     Raises `SpecError` for a precision that is not positive, or a bad seed. Source: SEMANTICS 2.
     """
     if not np.isfinite(precision) or precision <= 0:

@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from hwq import prng
 from hwq.errors import SpecError
 from hwq.fixed import FixedType, Overflow
-from hwq.quantizers import prng, smooth
+from hwq.quantizers import smooth
 from hwq.quantizers.base import Codes, Doubles, Fit, Floats, Quantizer
 from hwq.quantizers.binary import largest, spread
 from hwq.quantizers.params import any_alpha, flag, number, optional, param, positive, whole

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hwq.codegen.render import array_names
+from hwq.codegen.naming import array_names
 from hwq.ir import Graph
 from hwq.stream.forms import FORMS
 from hwq.stream.plan import Plan, Planner

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from math import gcd
 
-from hwq.codegen.render import layer_functions, port_names
+from hwq.codegen.naming import layer_functions, port_names
 from hwq.errors import InternalError
 from hwq.fixed import FixedType
 from hwq.ir import Edge, Graph, Node

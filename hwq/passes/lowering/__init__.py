@@ -13,6 +13,7 @@ from hwq import real
 from hwq.ir import Graph
 from hwq.passes.lowering.conv import lower_conv
 from hwq.passes.lowering.curves import finished_curve, lower_unary, with_curves
+from hwq.passes.lowering.draw import lower_draw
 from hwq.passes.lowering.elementwise import lower_affine, lower_clip
 from hwq.passes.lowering.joins import lower_add, lower_concat, lower_extremum, lower_mul
 from hwq.passes.lowering.linear import lower_matmul
@@ -42,6 +43,7 @@ RULES: Mapping[type[real.RealOp], LoweringRule] = MappingProxyType(
         real.TopK: lower_topk,
         real.Softmax: lower_softmax,
         real.Unary: lower_unary,
+        real.Draw: lower_draw,
     }
 )
 

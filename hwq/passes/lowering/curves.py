@@ -47,6 +47,7 @@ MAX_TABLE_BITS = 16  # of one channel's table
 MAX_ENTRIES = 1 << 22  # of the tables of all channels
 MAX_CODE = 1 << 29  # addresses are machine integers in C++
 OUTPUT_BITS = 16  # a function that no quantizer rounds leaves the design on a grid of at most 2**16 steps
+ROM_WIDTH = frozenset(["ULaw"])  # functions that are a table by definition, the width of its words being free
 MAX_VALUE_BITS = 30  # widest code that stands for an unquantized value
 SMALL_TABLE = 1 << 8  # up to here a table costs no more than two shifts and a comparison
 MANY_ENTRIES = 1 << 18  # above, a monotone function's step points are sought instead of tabulated
@@ -292,6 +293,10 @@ def on_codes(low: Lowering, node: real.RealNode, x: Curved) -> Coded:
         raise _too_wide(edge, names, channels.count)
     values = rational_values(curve, range(edge.lo, edge.hi + 1), channels.count)
     step = None if values is None else _grid(values)
+    if step is None and ROM_WIDTH.intersection(function_names(x.curve)):
+        rounded = _rounded(low, node, x)
+        if rounded is not None:
+            return rounded
     if values is None or step is None:
         raise UnsupportedError(
             f"{names} reaches it without a quantizer, and its values lie on no grid of {MAX_VALUE_BITS} bits",
@@ -312,14 +317,21 @@ def finished_curve(low: Lowering, node: real.RealNode, x: Pending) -> Coded:
     try:
         codes = on_codes(low, node, x)
     except UnsupportedError:
-        frac = _output_frac(low, x)
-        if frac is None:
+        rounded = _rounded(low, node, x)
+        if rounded is None:
             raise
-        rounding = real.Quantize(
-            scalar(pow2(frac)), scalar(0), Rounding.HALF_EVEN, None, None, scalar(pow2(-frac)), scalar(0)
-        )
-        codes = coded(_quantized(low, node, rounding, x), node)
+        codes = rounded
     return finished(low, node, codes)
+
+
+def _rounded(low: Lowering, node: real.RealNode, x: Curved) -> Coded | None:
+    """The function's values rounded once, half to even, to at most `OUTPUT_BITS` bits; None: they are not to be had."""
+    frac = _output_frac(low, x)
+    if frac is None:
+        return None
+    there, back = scalar(pow2(frac)), scalar(pow2(-frac))
+    step = real.Quantize(there, scalar(0), Rounding.HALF_EVEN, None, None, back, scalar(0))
+    return coded(_quantized(low, node, step, x), node)
 
 
 def _output_frac(low: Lowering, x: Curved) -> int | None:

@@ -36,10 +36,14 @@ def first_state(seed: int) -> int:
     return (h ^ (h >> 16)) or 1
 
 
-def outputs(seed: int, count: int) -> Words:
-    """The first `count` outputs: the states after 1, 2, ... steps. Raises `SpecError` for a seed out of range."""
-    state = step(np.asarray([first_state(seed)], dtype=np.uint32))
+def outputs(seed: int, count: int, after: int = 0) -> Words:
+    """The states after `after` + 1, `after` + 2, ... steps. Raises `SpecError` for a seed out of range."""
     jump = step(np.uint32(1) << np.arange(32, dtype=np.uint32))  # columns of the linear step
+    state, power = np.asarray([first_state(seed)], dtype=np.uint32), jump
+    for bit in range(after.bit_length()):
+        state = _apply(power, state) if after >> bit & 1 else state
+        power = _apply(power, power)
+    state = step(state)
     while state.size < count:  # append the same outputs, `state.size` steps later
         state = np.concatenate([state, _apply(jump, state)])
         jump = _apply(jump, jump)

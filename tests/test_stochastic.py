@@ -1,0 +1,157 @@
+"""Quantizers that draw: the same bits in the quantizer, the simulator and C++, from a seed that has to be given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+import hwq
+from conftest import Cli
+from hwq import onnx_ops, prng
+from hwq.quantizers import stochastic_round, stochastic_round_po2
+from hwq.targets import TARGETS
+
+ON_ACTIVATIONS = (
+    "bernoulli()",
+    "bernoulli(alpha=0.5,temperature=2.0)",
+    "bernoulli(use_real_sigmoid=False)",
+    "stochastic_binary()",
+    "stochastic_binary(alpha=0.3,temperature=1.5)",
+    "stochastic_binary(use_real_sigmoid=False,internal_sigmoid='smooth')",
+)
+ON_WEIGHTS = (
+    "bernoulli(alpha='auto')",
+    "bernoulli(alpha=1.0)",
+    "stochastic_binary(alpha='auto_po2')",
+    "stochastic_ternary(alpha='auto')",
+)
+TYPE = {"input_types": {"x": "ap_fixed<10,4>"}}
+
+
+def proto(nodes: list[Any], constants: tuple[Any, ...] = (), shape: tuple[int, ...] = (1, 5)) -> Any:
+    names = {i for n in nodes for i in n.input}
+    outputs = [o for n in nodes for o in n.output if o not in names]
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, list(shape))],
+        [helper.make_tensor_value_info(o, TensorProto.FLOAT, None) for o in outputs],
+        list(constants),
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21), onnx_ops.opset()])
+
+
+def everything() -> Any:
+    """Every random quantizer as an activation of its own, each with an output, and one behind a product."""
+    nodes = [onnx_ops.quantizer_node(spec, "x", f"y{k}", name=f"q{k}") for k, spec in enumerate(ON_ACTIVATIONS)]
+    nodes.append(helper.make_node("stochastic_round", ["x"], ["r"], name="round", domain="qkeras", precision=0.25))
+    nodes.append(helper.make_node("Clip", ["x", "least"], ["c"], name="clip"))
+    nodes.append(helper.make_node("stochastic_round_po2", ["c"], ["p"], name="po2", domain="qkeras"))
+    nodes.append(helper.make_node("MatMul", ["x", "w"], ["h"], name="product"))
+    nodes.append(onnx_ops.quantizer_node("stochastic_binary(temperature=0.25)", "h", "z", name="hidden"))
+    weights = np.asarray([[1, -2], [3, 0], [1, 1], [-4, 2], [0, 5]], dtype=np.float32) / 4
+    constants = [numpy_helper.from_array(weights, "w"), numpy_helper.from_array(np.float32(1 / 16), "least")]
+    return proto(nodes, tuple(constants))
+
+
+def inputs(samples: int = 40) -> np.ndarray:
+    return np.random.default_rng(4).integers(-512, 512, (samples, 5)) / 64
+
+
+@pytest.mark.parametrize("spec", ON_ACTIVATIONS)
+def test_an_activation_draws_what_the_quantizer_draws(spec: str) -> None:
+    design = hwq.compile(proto([onnx_ops.quantizer_node(spec, "x", "y", name="q")]), {**TYPE, "stochastic": 7})
+    assert np.array_equal(design.simulate(inputs()).astype(np.float32), hwq.quantizer(spec)(inputs(), seed=7))
+
+
+def test_random_rounding_draws_what_the_functions_draw() -> None:
+    y = hwq.compile(everything(), {**TYPE, "stochastic": 11}).simulate(inputs())
+    random = len(ON_ACTIVATIONS)
+    assert np.array_equal(y["r"], stochastic_round(inputs(), 0.25, seed=11 + random))
+    assert np.array_equal(y["p"], stochastic_round_po2(np.maximum(inputs(), 1 / 16), seed=12 + random))
+
+
+@pytest.mark.parametrize("spec", ON_WEIGHTS)
+def test_weights_are_drawn_once_from_the_seed(spec: str) -> None:
+    values = np.random.default_rng(2).normal(size=(5, 3)).astype(np.float32)
+    nodes = [
+        onnx_ops.quantizer_node(spec, "w", "wq", name="q"),
+        helper.make_node("MatMul", ["x", "wq"], ["y"], name="product"),
+    ]
+    made = proto(nodes, (numpy_helper.from_array(values, "w"),))
+    design = hwq.compile(made, {**TYPE, "stochastic": 3})
+    q = hwq.quantizer(spec)
+    drawn = q(values, seed=3).astype(np.float64)
+    assert np.allclose(design.simulate(inputs()), inputs() @ drawn, rtol=1e-6, atol=1e-6)
+    assert not design.graph.draws  # nothing is left to draw in hardware
+    assert len({design.weights_digest(), hwq.compile(made, {**TYPE, "stochastic": 4}).weights_digest()}) == 2
+
+
+@pytest.mark.parametrize("io", ["parallel", "stream"])
+@pytest.mark.parametrize("target", sorted(TARGETS))
+def test_cpp_draws_the_same_bits(target: str, io: str, tmp_path: Path) -> None:
+    design = hwq.compile(everything(), {**TYPE, "stochastic": 1, "io": io})
+    project = design.export(tmp_path / "p", target)
+    result = project.verify(inputs())
+    assert result, str(result.first)
+    assert result.codes == 40 * (5 * (len(ON_ACTIVATIONS) + 2) + 2)
+    assert project.verify(inputs(), types="native")
+
+
+def test_the_emulator_and_large_batches_start_over_each_time() -> None:
+    design = hwq.compile(everything(), {**TYPE, "stochastic": 1})
+    x = np.tile(inputs(), (700, 1))  # several pieces in the simulator
+    want, emulator = design.simulate(x, codes=True), design.emulator()
+    for _ in range(2):
+        got = emulator(x, codes=True)
+        assert all(np.array_equal(want[name], got[name]) for name in want)
+    first = design.simulate(x[:9], codes=True)
+    assert all(np.array_equal(first[name], want[name][:9]) for name in want)
+
+
+def test_seeds_and_layers_draw_apart() -> None:
+    nodes = [onnx_ops.quantizer_node("bernoulli()", "x", f"y{k}", name=f"q{k}") for k in range(2)]
+    zeros = np.zeros((200, 5))
+    a, b = (hwq.compile(proto(nodes), {**TYPE, "stochastic": s}).simulate(zeros) for s in (5, 500))
+    kinds = [a["y0"], a["y1"], b["y0"], b["y1"]]
+    for i, left in enumerate(kinds):
+        assert abs(left.mean() - 0.5) < 0.05
+        for right in kinds[:i]:
+            assert 0.4 < (left == right).mean() < 0.6
+    assert any(not np.array_equal(left[0], left[1]) for left in kinds)  # samples differ too
+
+
+def test_outputs_after_many_are_those_of_one_long_run() -> None:
+    long = prng.outputs(9, 5000)
+    for after in (0, 1, 2, 63, 64, 1000, 4999):
+        assert np.array_equal(prng.outputs(9, 5000 - after, after), long[after:])
+
+
+def test_without_a_seed_bernoulli_is_refused_and_the_others_are_deterministic(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    path.write_bytes(proto([onnx_ops.quantizer_node("bernoulli()", "x", "y", name="q")]).SerializeToString())
+    refused = cli("export", str(path), "-o", str(tmp_path / "p"), "--input-type", "x=ap_fixed<10,4>")
+    assert refused.exit_code == 2
+    assert "draw with --stochastic SEED" in refused.stderr
+    made = cli("export", str(path), "-o", str(tmp_path / "p"), "--input-type", "x=ap_fixed<10,4>", "--stochastic", "3")
+    assert made.exit_code == 0
+    assert cli("verify", str(tmp_path / "p"), "--types", "native").exit_code == 0
+    plain = hwq.compile(proto([onnx_ops.quantizer_node("stochastic_binary()", "x", "y", name="q")]), TYPE)
+    assert np.array_equal(plain.simulate(inputs()), np.where(inputs() >= 0, 1, -1))
+
+
+def test_a_wrong_draw_is_found_at_its_sample(tmp_path: Path) -> None:
+    nodes = [onnx_ops.quantizer_node("bernoulli()", "x", "y", name="q")]
+    project = hwq.compile(proto(nodes), {**TYPE, "stochastic": 1}).export(tmp_path / "p")
+    source = next((tmp_path / "p" / "src").glob("layers.h"))
+    text = source.read_text()
+    assert "state << 5;" in text
+    source.write_text(text.replace("state << 5;", "state << 6;"))
+    result = project.verify(np.zeros((30, 5)))
+    assert not result
+    assert result.first is not None
+    assert result.first.node == "q"
