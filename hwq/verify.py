@@ -225,7 +225,7 @@ class Bench:
 
     def _recipe(self, defines: tuple[str, ...]) -> Recipe:
         home = data_folder("hls_testbench")
-        files = {**self.files, "trace/trace.h": (home / "trace.h").read_bytes()}
+        files = {**self.files, **{f"trace/{f}": (home / f).read_bytes() for f in ("trace.h", "trace_fifo.h")}}
         units = (f"src/{self.top}.cpp", f"tb/{self.top}_tb.cpp")
         recipe = Recipe(files, units, ("src", "trace"), self.headers, (*VENDOR_FLAGS, *defines))
         if not self.streams:

@@ -107,6 +107,7 @@ class Gather(Op):
         yield Sample("fill_outside_type", take(3, -1, 0, 1, 2, 3, 4, fill=99), (x,))
         yield Sample("reflected", take(3, 2, 1, 0, 1, 2, 3, 4, 3), (x,))
         yield Sample("repeated", take(2, 0, 0, 1, 1, 2, 2, 3, 3), (x,))
+        yield Sample("same", take(2, 1, 1, 1), (x,))
         yield Sample("stuffed", take(3, 0, -1, 1, -1, 2, -1, 3, -1, 4), (x,))
         two = Selection.of(x.shape, (None, None, [0, 0, 1, 1, 2, 2, 3, 3], [3, 0, 0, 4]))
         yield Sample("two_axes", cls(two), (x,))
@@ -124,7 +125,7 @@ def _loop(name: str, n: int, positions: Codes) -> GatherAxis:
         step = int(positions[first + 1] - positions[first]) if first + 1 in inside else 1
         start = int(positions[first]) - first * step
         at = start + o * step
-        if np.array_equal(np.where((at >= 0) & (at < n), at, -1), positions):
+        if step and np.array_equal(np.where((at >= 0) & (at < n), at, -1), positions):
             return GatherAxis(name, n, o.size, start, step, 1, bool((at < 0).any()), bool((at >= n).any()))
         run = int((positions == 0).sum())
         if run and np.array_equal(o // run, positions):

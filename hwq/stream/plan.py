@@ -192,7 +192,8 @@ class Planner:
         made = replace(
             fifo, name=self.name(f"{fifo.name}_x{lanes}"), lanes=lanes, tokens=fifo.order.size // lanes, port=False
         )
-        self.processes.append(Convert(self.name(f"convert_{made.name}"), self._maker(fifo.edge), (fifo,), (made,)))
+        maker = self.processes[-1].node if not fifo.edge else self._maker(fifo.edge)
+        self.processes.append(Convert(self.name(f"convert_{made.name}"), maker, (fifo,), (made,)))
         return made
 
     def ordered(self, fifo: Fifo, order: Order) -> Fifo:

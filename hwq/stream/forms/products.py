@@ -11,6 +11,7 @@ from hwq.dataflow.actor import Actor
 from hwq.ir import Edge, Node
 from hwq.ops import Conv, Dense, Rom
 from hwq.stream.basic import every
+from hwq.stream.lines import Lines
 from hwq.stream.order import Order
 from hwq.stream.plan import Form, Planner, Wish, covering
 from hwq.stream.process import Fifo, Process
@@ -114,34 +115,50 @@ def _conv(planner: Planner, node: Node) -> bool:
         return False
     raster, channels = Raster.of(x.shape, op.window), x.shape[1]
     plain = op.window.taps == 1 and not any(op.window.moves())
-    if not plain and max(raster.taps, raster.reach[0] * raster.reach[1]) * channels > WINDOW_CODES:
+    whole = max(raster.taps, raster.reach[0] * raster.reach[1]) * channels <= WINDOW_CODES
+    if not whole and op.groups > 1:
         return False
     fifo = planner.ordered(planner.read(node.inputs[0]), Order.of_images(x.shape))
     fifo = planner.divided(fifo, channels)
     positions = x.shape[0] * prod(op.outputs(x))
-    if plain and op.groups == 1:
+    if op.groups == 1 and (plain or not whole or channels % op.array[1] == 0):
+        if not plain:
+            fifo = _lines(planner, node, op, planner.wide(fifo, nearest_simd(fifo.lanes, channels, op.array[1])))
         return _by_tokens(planner, node, op, fifo, positions)
     n_in, n_out = op.channels
     by_token = op.groups > 1 and fifo.lanes % n_in == 0
     at_once = fifo.lanes if by_token else channels
     groups = at_once // n_in
     pe = gcd(op.array[0], groups * n_out)
-    name = planner.name(f"{planner.names[node.outputs[0]]}_w")
-    tap = covering(fifo, *op.reach(x))
-    lanes = raster.taps * at_once
-    tokens = positions * (channels // at_once)
-    element = fifo.element if tap == fifo.type else planner.name(f"{name}_code") + "_t"
-    windows = Fifo(name, "", tap, element, Order.flat(tokens * lanes), lanes, tokens)
+    windows = _windows(planner, node, op, fifo, raster.taps * at_once)
     slide = planner.name(f"windows_{planner.names[node.outputs[0]]}")
-    planner.processes.append(
-        Windows(slide, node.name, (fifo,), (windows,), raster, op.pad, tap, by_token and at_once < channels)
-    )
+    apart = by_token and at_once < channels
+    planner.processes.append(Windows(slide, node.name, (fifo,), (windows,), raster, op.pad, windows.type, apart))
     out = planner.written(node.outputs[0], Order.of_images(y.shape), pe)
     if out is None:
         return False
     function = planner.functions[node.outputs[0]]
     planner.add(Multiplying(function, node.name, (windows,), (out,), replace(op, pe=pe), x, positions, 1, groups))
     return True
+
+
+def _windows(planner: Planner, node: Node, op: Conv, fifo: Fifo, lanes: int) -> Fifo:
+    """A FIFO of the windows of a convolution."""
+    name = planner.name(f"{planner.names[node.outputs[0]]}_w")
+    (x,) = planner.graph.ins(node)
+    tap = covering(fifo, *op.reach(x))
+    size = x.shape[0] * prod(op.outputs(x)) * op.window.taps * x.shape[1]
+    element = fifo.element if tap == fifo.type else planner.name(f"{name}_code") + "_t"
+    return Fifo(name, "", tap, element, Order.flat(size), lanes, size // lanes)
+
+
+def _lines(planner: Planner, node: Node, op: Conv, fifo: Fifo) -> Fifo:
+    """The windows, pixel by pixel."""
+    windows = _windows(planner, node, op, fifo, fifo.lanes)
+    raster = Raster.of(planner.graph.ins(node)[0].shape, op.window)
+    name = planner.name(f"lines_{planner.names[node.outputs[0]]}")
+    planner.processes.append(Lines(name, node.name, (fifo,), (windows,), raster, op.pad, windows.type))
+    return windows
 
 
 def _dense_wish(planner: Planner, node: Node, i: int) -> Wish:
