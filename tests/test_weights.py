@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import re
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +19,15 @@ from hwq.errors import InternalError
 from hwq.exact import rationals, scalar
 from hwq.fixed import FixedType
 from hwq.ir import Edge
-from hwq.ops import Conv, Dense, Products
+from hwq.ops import Conv, Dense, Products, Sample
 from hwq.ops.coding import Binary, Po2, Ternary, TwosComplement, coding_of, term_type
 from hwq.passes.lowering.weights import agreement_bias, without_factors
 from hwq.targets import get_target
 from hwq.toolchain import find_headers
 from hwq.verify import verify_codes
+from hwq.window import Window
 from models import const, model, node
+from oracles import REFERENCES
 from test_ops import SAMPLES, drawn_codes, graph_of
 
 GOLDEN = Path(__file__).resolve().parent / "golden" / "codings_roms"
@@ -288,6 +289,70 @@ def test_binary_and_ternary_models_have_no_multiplier_and_equal_the_reference(na
     assert result, str(result.first)
 
 
+def random_product(rng: np.random.Generator, label: str) -> Sample:
+    """A dense layer or a convolution of any coding, shape, fold, binary point and range of activations."""
+
+    def divisor(n: int) -> int:
+        return int(rng.choice([d for d in range(1, n + 1) if n % d == 0]))
+
+    def drawn(shape: tuple[int, ...]) -> Any:
+        kind = rng.integers(5)
+        signs = rng.choice([-1, 1], shape)
+        if kind == 0:
+            return signs
+        if kind == 1:
+            return rng.choice([(-1, 0, 1), (0, 1, 1), (-1, 0, 0)][rng.integers(3)], shape)
+        powers = np.int64(1) << rng.integers(0, int(rng.integers(1, 12)), shape)
+        powers = powers << int(rng.integers(3))
+        return powers * [1, signs, signs * rng.integers(0, 2, shape)][kind - 2]
+
+    bits = rng.integers(2) == 0
+    lo, hi = (0, 1) if bits else sorted(int(v) for v in rng.integers(-(1 << rng.integers(1, 20)), 1 << 12, 2))
+    point, frac = (int(v) for v in rng.integers(-4, 5, 2))
+    if rng.integers(2):
+        taps, outputs, rows = (int(v) for v in rng.integers(1, [140, 9, 3]))
+        pe, simd = divisor(outputs), divisor(taps)
+        bias = rng.integers(-99, 99, outputs) if rng.integers(2) else None
+        op: Products = Dense(drawn((taps, outputs)), bias, frac, pe, simd)
+        x = Edge.covering((rows, taps), lo, hi, point)
+    else:
+        groups, n_in, n_out, k = (int(v) for v in rng.integers(1, [4, 4, 4, 4]))
+        before, after = (tuple(int(v) for v in rng.integers(0, 2, 2)) for _ in range(2))
+        window = Window((k, 2), (1, int(rng.integers(1, 3))), (1, 1), before, after)
+        bias = rng.integers(-99, 99, groups * n_out) if rng.integers(2) else None
+        pe, simd = divisor(n_out), divisor(n_in * k * 2)
+        pad = int(rng.integers(0, 2)) if bits else int(rng.integers(lo, hi + 1))
+        op = Conv(drawn((groups * n_out, n_in, k, 2)), window, groups, pad, bias, frac, pe, simd)
+        x = Edge.covering((1, groups * n_in, k + 2, 5), lo, hi, point)
+    return Sample(label, op.counting() if op.countable(x) and rng.integers(4) else op, (x,))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["vivado", "catapult", "native"])
+@pytest.mark.parametrize("seed", range(4))
+def test_random_products_equal_the_naive_reference_in_every_type(seed: int, target: str, tmp_path: Path):
+    if find_headers(get_target(target)) is None:
+        pytest.skip(f"no headers for {target}: pip install da4ml")
+    rng = np.random.default_rng(seed)
+    samples = [random_product(rng, str(i)) for i in range(60)]
+    assert {type(s.op) for s in samples} == {Dense, Conv}
+    assert {type(s.op.coding) for s in samples if isinstance(s.op, Products)} >= {Binary, Ternary, Po2}
+    assert sum(s.op.xnor for s in samples if isinstance(s.op, Products)) > 2
+    graph = graph_of(samples)
+    codes = {p.edge: drawn_codes(graph.edges[p.edge], 6, i) for i, p in enumerate(graph.inputs)}
+    for i, sample in enumerate(samples):
+        (got,) = sample.op.prepare(sample.inputs)(codes[f"s{i}_x0"])
+        for b in range(6):
+            (want,) = REFERENCES[sample.op.kind](sample.op, sample.inputs, codes[f"s{i}_x0"][b].astype(object))
+            assert np.array_equal(got[b].astype(object), want), str(sample.op)
+    for path, text in render(graph, get_target(target), Settings("samples", "", 5.0, "test")).items():
+        file = tmp_path / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    result = verify_codes(tmp_path, graph, get_target(target), "samples", codes)
+    assert result, str(result.first)
+
+
 # -- ROM files -------------------------------------------------------------------------------------------------------
 
 
@@ -394,5 +459,3 @@ def test_a_term_holds_both_signs_of_every_product():
     assert Dense(np.asarray([[1], [-1]])).term(x) == FixedType(True, 5, 2)
     assert Dense(np.asarray([[1], [0]])).term(x) == FixedType(True, 4, 2)
     assert Dense(np.asarray([[4], [-32]]), frac=3).term(x) == FixedType(True, 10, 5)
-    assert Fraction(8 * 32, 1 << 5) == 8  # of -8 / 4 times -32 / 8
-    assert Conv.kind == "conv"
