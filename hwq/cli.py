@@ -61,11 +61,23 @@ def _add_commands() -> None:
     from hwq.cli_export import export
     from hwq.cli_inspect import inspect
     from hwq.cli_quantizer import quantizer_command
+    from hwq.cli_report import report
     from hwq.cli_rom import rom
     from hwq.cli_simulate import simulate
     from hwq.cli_verify import verify
 
-    commands = (export, verify, simulate, inspect, doctor, config_command, convert_command, quantizer_command, rom)
+    commands = (
+        export,
+        verify,
+        simulate,
+        inspect,
+        report,
+        doctor,
+        config_command,
+        convert_command,
+        quantizer_command,
+        rom,
+    )
     for command in commands:
         main.add_command(command)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,17 +21,26 @@ if TYPE_CHECKING:
 @model_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--ir", is_flag=True, help="Print the hardware IR as text.")
-def inspect(model: str, as_json: bool, ir: bool, **options: Any) -> None:
+@click.option("--plot", type=click.Path(), help="Draw each table against the real function: .svg, .png, or a folder.")
+@click.option("--force", is_flag=True, help="Let --plot replace an earlier folder of pictures.")
+def inspect(model: str, as_json: bool, ir: bool, plot: str | None, force: bool, **options: Any) -> None:
     """Show types, ranges, products, ROM bits, cycles and estimated resources of every layer.
 
     \b
-    Example:
+    Examples:
       hwq inspect model.onnx --json
+      hwq inspect model.onnx --plot tables.svg
     """
     from hwq.describe import port_record
 
     stage = progress()
     design = compile_model(model, options, stage)
+    if plot is not None:
+        from hwq.report import draw
+
+        stage("drawing")
+        drawn = draw(design, Path(plot), force=force)
+        click.echo(f"{plot}: {drawn} tables and threshold functions drawn", err=True)
     stage.close()
     if ir:
         click.echo(str(design.graph), nl=False)

@@ -62,7 +62,7 @@ def verify(
     stage = progress()
     with tempfile.TemporaryDirectory(prefix="hwq-") as work:
         if Path(model_or_dir).is_dir():
-            _refuse_options(options)
+            refuse_options(options)
             from hwq.design import Project
 
             project = Project.load(model_or_dir, stage)
@@ -106,7 +106,8 @@ def float_agreements(design: Design, x: Any, samples: int, seed: int) -> list[Ag
     return agreements(design.floating, data, y if isinstance(y, dict) else {design.outputs[0].name: y})
 
 
-def _refuse_options(options: dict[str, Any]) -> None:
+def refuse_options(options: dict[str, Any]) -> None:
+    """An exported project has made its choices."""
     given = [k for k, v in options.items() if v not in (None, ())]
     if given:
         raise SpecError(

@@ -89,6 +89,7 @@ LAYERS = (
     ("hwq.frontends", "hwq.passes", "hwq.codegen", "hwq.simulate", "hwq.vectors", "hwq.toolchain", "hwq.config"),
     ("hwq.build", "hwq.emulate"),
     ("hwq.verify", "hwq.doctor"),
+    ("hwq.report",),
     ("hwq.design",),
     ("hwq.cli", "hwq.cli_quantizer", "hwq.__main__"),
 )

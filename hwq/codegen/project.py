@@ -25,6 +25,17 @@ def files_digest(files: Mapping[str, bytes]) -> str:
     return total.hexdigest()
 
 
+def write_file(path: Path, content: bytes) -> None:
+    """One file, written beside and renamed: whole, or not at all."""
+    part = path.with_name(f".{path.name[:40]}.part")
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise SpecError(f"cannot write '{path}' ({error.strerror})", remedy="choose another -o") from None
+
+
 def write_files(files: Mapping[str, bytes], folder: Path, *, force: bool, marker: str = MANIFEST) -> None:
     """Write all files into a new folder beside the target, then rename it into place.
 

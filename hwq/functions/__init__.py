@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hwq.functions.curve import Applied, Code, Curve, Joined, Scaled
+from hwq.functions.curve import Applied, Code, Curve, Joined, Scaled, function_names
 from hwq.functions.evaluate import Step, codes_of, rational_values
 from hwq.functions.function import Function
 from hwq.functions.steps import CountStep, CurveSteps, RoundStep
@@ -21,5 +21,6 @@ __all__ = [
     "Scaled",
     "Step",
     "codes_of",
+    "function_names",
     "rational_values",
 ]

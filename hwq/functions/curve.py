@@ -7,7 +7,7 @@ computed as a fraction if it is rational, else with as many digits as decide it:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -224,6 +224,18 @@ class Joined(Curve):
             return [0] * channels
         both = zip(self.left.trends(channels), self.right.trends(channels), strict=True)
         return [a if a == b else 0 for a, b in both]
+
+
+def function_names(curve: Curve) -> Iterator[str]:
+    """The functions of a curve, innermost first."""
+    if isinstance(curve, Applied):
+        yield from function_names(curve.of)
+        yield curve.function
+    elif isinstance(curve, Scaled):
+        yield from function_names(curve.of)
+    elif isinstance(curve, Joined):
+        yield from function_names(curve.left)
+        yield from function_names(curve.right)
 
 
 def _column(values: Rationals) -> Doubles:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hwq.fixed import Codes, FixedType
+from hwq.functions import Curve
 from hwq.ir import Edge
 from hwq.ops.base import Channels, Kernel, Op, Sample
 
@@ -22,6 +23,7 @@ class Tabulated(Op):
     type: FixedType
     channels: Channels = Channels()
     functions: str = ""  # what it tabulates, for reports
+    curve: Curve | None = None  # the real function in output codes, for reports; None: there is no one function
 
     def reached(self, x: Edge) -> Codes:
         """The part of the table that x's range reaches."""

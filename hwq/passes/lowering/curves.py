@@ -6,7 +6,7 @@ curves of the same codes extend it; a quantizer tabulates it; any other op needs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from math import gcd, lcm
@@ -17,7 +17,7 @@ import numpy as np
 
 from hwq import real
 from hwq.errors import UnsupportedError
-from hwq.exact import Rationals, elementwise, scalar, squeeze_uniform
+from hwq.exact import Rationals, elementwise, rationals, scalar, squeeze_uniform
 from hwq.fixed import Codes, FixedType, Rounding, log2_exact, pow2
 from hwq.functions import (
     Applied,
@@ -30,6 +30,7 @@ from hwq.functions import (
     Scaled,
     Step,
     codes_of,
+    function_names,
     rational_values,
 )
 from hwq.functions.steps import FAR, MAX_LEVELS
@@ -241,7 +242,8 @@ def _tabulated(
     if _listable(x, channels.count) and not (monotone and (x.hi - x.lo) * channels.count > MANY_ENTRIES):
         table = codes_of(curve, step, _every(x, channels.count)) + offsets
         lo, hi = limits or (int(table.min()), int(table.max()))
-        op = Tabulated(table, x.lo, FixedType.covering(lo, hi, frac), channels, names)
+        drawn = Scaled(curve, scalar(1), rationals(offsets)) if isinstance(step, RoundStep) else None
+        op = Tabulated(table, x.lo, FixedType.covering(lo, hi, frac), channels, names, drawn)
         return Coded(low.emit(node, op, edge)[0], value)
     if not monotone:
         raise _too_wide(x, names, channels.count)
@@ -270,18 +272,6 @@ def _too_wide(x: Edge, names: str, count: int) -> UnsupportedError:
     )
 
 
-def function_names(curve: Curve) -> Iterator[str]:
-    """The functions of a curve, innermost first."""
-    if isinstance(curve, Applied):
-        yield from function_names(curve.of)
-        yield curve.function
-    elif isinstance(curve, Scaled):
-        yield from function_names(curve.of)
-    elif isinstance(curve, Joined):
-        yield from function_names(curve.left)
-        yield from function_names(curve.right)
-
-
 def on_codes(low: Lowering, node: real.RealNode, x: Curved) -> Coded:
     """The curve's values as codes of a grid that holds them all, where there is one."""
     edge, names = low.edges[x.edge], ".".join(dict.fromkeys(function_names(x.curve)))
@@ -306,7 +296,8 @@ def on_codes(low: Lowering, node: real.RealNode, x: Curved) -> Coded:
     exponent = log2_exact(step)
     frac = 0 if exponent is None or abs(exponent) > 512 else -exponent
     kind = FixedType.covering(int(table.min()), int(table.max()), frac)
-    (out,) = low.emit(node, Tabulated(table, edge.lo, kind, channels, names), x.edge)
+    exact = Scaled(curve, scalar(1 / step), scalar(0))
+    (out,) = low.emit(node, Tabulated(table, edge.lo, kind, channels, names, exact), x.edge)
     return Coded(out, Affine(squeeze_uniform(scalar(step)), scalar(0)))
 
 
