@@ -26,7 +26,7 @@ from hwq.targets import get_target
 from hwq.toolchain import find_headers
 from hwq.verify import verify_codes
 from hwq.window import Window
-from models import const, model, node
+from models import QONNX, const, model, node
 from oracles import REFERENCES
 from test_ops import SAMPLES, drawn_codes, graph_of
 
@@ -351,6 +351,34 @@ def test_random_products_equal_the_naive_reference_in_every_type(seed: int, targ
         file.write_text(text)
     result = verify_codes(tmp_path, graph, get_target(target), "samples", codes)
     assert result, str(result.first)
+
+
+def test_finns_xnor_popcount_matmul_is_the_count_itself():
+    bits = (RNG.random((9, 4)) < 0.5) * 1.0
+    proto = model(
+        [
+            node("Quant", "x one zero one", "q", signed=0, narrow=0, rounding_mode="ROUND"),
+            node("XnorPopcountMatMul", "q w", "count", domain=QONNX),
+            node("MultiThreshold", "count levels", "y", out_dtype="UINT2"),
+        ],
+        {"x": [1, 9]},
+        ("y",),
+        [const("zero", 0.0), const("one", 1.0), const("w", bits), const("levels", [[3.0, 5.0, 6.0]])],
+    )
+    design = hwq.compile(proto)
+    dense, threshold = design.graph.nodes
+    assert isinstance(dense.op, Dense)
+    assert dense.op.xnor
+    assert dense.op.start is None
+    assert threshold.op.kind == "threshold"
+    x = RNG.integers(0, 2, (200, 9))
+    agree = (x[:, :, None] == bits).sum(axis=1)
+    assert np.array_equal(design.simulate(x), (agree[:, :, None] >= [3, 5, 6]).sum(axis=-1))
+    broken = model(
+        [node("XnorPopcountMatMul", "x w", "y", domain=QONNX)], {"x": [1, 9]}, ("y",), [const("w", bits - 1)]
+    )
+    with pytest.raises(hwq.HwqError, match="not 0 and 1"):
+        hwq.compile(broken)
 
 
 # -- ROM files -------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""QONNX quantizers (Brevitas, FINN, QKeras exports): Quant, BipolarQuant, Trunc, MultiThreshold.
+"""QONNX quantizers (Brevitas, FINN, QKeras exports): Quant, BipolarQuant, Trunc, MultiThreshold; XnorPopcountMatMul.
 
 Sources: the qonnx op pages of these. QONNX adds the zero point before rounding.
 """
@@ -15,6 +15,7 @@ from hwq.constants import Coded, quantize_constant
 from hwq.exact import Rationals, elementwise, rationals, scalar, squeeze_uniform
 from hwq.fixed import Rounding
 from hwq.frontends.call import Call, Rule, Signal, Value
+from hwq.frontends.standard import affine, product, weights_of
 
 MAX_BITS = 64
 
@@ -196,6 +197,16 @@ def multi_threshold(call: Call) -> list[Value]:
     return list(call.emit(real.Stairs(levels, scale, bias), [x], x.shape))
 
 
+def xnor_popcount(call: Call) -> list[Value]:
+    """The number of k with x[k] == w[k], of bits: half of K and of the product of bipolar values, as FINN folds it."""
+    x, bits = call.signal(0), weights_of(call, 1).values()
+    if not np.isin(bits, (0.0, 1.0)).all():
+        raise call.broken("weights that are not 0 and 1")
+    bipolar = Coded(2 * bits.astype(np.int64) - 1, scalar(1), scalar(0))
+    y = product(call, affine(call, x, scalar(2), scalar(-1)), bipolar)
+    return [affine(call, y, scalar(Fraction(1, 2)), scalar(Fraction(x.shape[-1], 2)))]
+
+
 RULES: MappingProxyType[str, Rule] = MappingProxyType(
     {
         "Quant": quant,
@@ -203,5 +214,6 @@ RULES: MappingProxyType[str, Rule] = MappingProxyType(
         "BipolarQuant": bipolar_quant,
         "Trunc": trunc,
         "MultiThreshold": multi_threshold,
+        "XnorPopcountMatMul": xnor_popcount,
     }
 )

@@ -209,7 +209,8 @@ def weights_of(call: Call, index: int) -> Coded:
     return coded
 
 
-def _matmul(call: Call, x: Signal, weights: Coded) -> Signal:
+def product(call: Call, x: Signal, weights: Coded) -> Signal:
+    """x W over the last axis of x."""
     shape: Shape = weights.shape
     if len(shape) > 2 and all(d == 1 for d in shape[:-2]):
         weights = weights.moved(lambda a: a.reshape(shape[-2:]))
@@ -229,7 +230,7 @@ def _batched(call: Call, x: Signal, weights: Coded) -> Signal:
     for i in range(x.shape[0]):
         (block,) = call.emit(real.Select(Selection.along(x.shape, 0, [i]), Fraction(0)), [x], (1, *x.shape[1:]))
         matrix = weights.moved(lambda a, i=i: a[i])  # type: ignore[misc]
-        parts.append(_matmul(call, block, matrix))
+        parts.append(product(call, block, matrix))
     return call.emit(real.Concat(0), parts, (x.shape[0], *parts[0].shape[1:]))[0]
 
 
@@ -241,7 +242,7 @@ def matmul(call: Call) -> list[Value]:
         return [np.matmul(call.array(0, "input 0"), call.array(1, "input 1"))]
     if not isinstance(left, Signal):
         raise call.fail("constant weights stand left of the activation", "write it as X W with a transposed weight")
-    return [_matmul(call, left, weights_of(call, 1))]
+    return [product(call, left, weights_of(call, 1))]
 
 
 def gemm(call: Call) -> list[Value]:
@@ -253,7 +254,7 @@ def gemm(call: Call) -> list[Value]:
     if call.attribute("transB", 0):
         weights = weights.moved(lambda a: a.T)
     alpha, beta = (Fraction(float(np.float32(call.attribute(key, 1.0)))) for key in ("alpha", "beta"))
-    y = _matmul(call, x, weights)
+    y = product(call, x, weights)
     bias = call.exact(2, "the bias") * beta if call.given(2) else scalar(0)
     if alpha == 1 and not call.given(2):
         return [y]
