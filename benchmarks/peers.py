@@ -45,10 +45,13 @@ def hls4ml(path: str, work: str) -> dict[str, Any]:
     """Convert and write, compile, predict."""
     import hls4ml as peer
     from qonnx.core.modelwrapper import ModelWrapper
+    from qonnx.transformation.channels_last import ConvertToChannelsLastAndClean
     from qonnx.transformation.gemm_to_matmul import GemmToMatMul
     from qonnx.util.cleanup import cleanup_model
 
     model = cleanup_model(cleanup_model(ModelWrapper(path)).transform(GemmToMatMul()))
+    if any(node.op_type == "Conv" and node.domain in ("", "ai.onnx") for node in model.graph.node):
+        model = cleanup_model(model.transform(ConvertToChannelsLastAndClean()))
     start = time.perf_counter()
     config = peer.utils.config.config_from_onnx_model(
         model, granularity="name", backend="Vivado", default_precision="fixed<16,6>"
