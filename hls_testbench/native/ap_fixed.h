@@ -62,7 +62,7 @@ template <class T> class slice {
   template <class T> constexpr HWQ_INLINE NAME(const T &v) : number(v) {}                                \
   template <class T> constexpr HWQ_INLINE NAME(const hwq::ap::slice<T> &v) : number(number::from_code(v.bits())) {} \
   constexpr HWQ_INLINE NAME &setBits(unsigned long long code) {                                          \
-    this->stored = hwq::native::as<typename number::store>(code);                                        \
+    number::operator=(number::from_code(code));                                                          \
     return *this;                                                                                        \
   }                                                                                                      \
   constexpr HWQ_INLINE hwq::ap::slice<NAME> range(int hi, int lo) { return {*this, hi, lo}; }            \

@@ -4,8 +4,9 @@
 // to a value on its way in. +, - and * are exact: their results are as wide as they need be. Widths to 32, 64 and 128
 // bits live in machine integers, wider ones in words of 64.
 //
-// Only the low W bits of what is stored count; the rest is put right when a value is read. So a sum that wraps costs an
-// addition and nothing else, and compilers see a plain loop of integer additions.
+// Of 8 bits and more only the low W of what is stored count; the rest is put right when a value is read. So a sum that
+// wraps costs an addition and nothing else, and compilers see a plain loop of integer additions. Narrower numbers, which
+// are read more often than written, are put right when they are written.
 #ifndef HWQ_NATIVE_H
 #define HWQ_NATIVE_H
 
@@ -256,6 +257,9 @@ template <int W, bool S, class V> constexpr HWQ_INLINE integer<W + !S> code_of(c
   constexpr int spare = bits_in<W + !S>::value - W;
   if constexpr (sizeof(V) * 8 == W && !is_wide<V>::value) {
     return as<T>(v);
+  } else if constexpr (S && sizeof(V) <= 2) {  // in the lanes of V, for vector units
+    constexpr V sign = static_cast<V>(1 << (W - 1)), all = static_cast<V>((2 << (W - 1)) - 1);
+    return static_cast<V>(static_cast<V>((v & all) ^ sign) - sign);
   } else if constexpr (S) {
     return spare == 0 ? as<T>(v) : right(left(as<T>(v), spare), spare);
   } else {
@@ -327,14 +331,20 @@ template <int W, int I, bool S, rounding Q = rounding::floor, overflow O = overf
   constexpr HWQ_INLINE fixed(const fixed<W2, I2, S2, Q2, O2> &other) : stored(converted(other)) {}
 
   // The value whose code is `code`; the low bits of the code are taken as they are.
-  template <class C> static constexpr HWQ_INLINE fixed from_code(const C &code) {
-    fixed r{};
-    r.stored = native::as<store>(code);
-    return r;
+  template <class C> static constexpr HWQ_INLINE fixed from_code(const C &code) { return from_store(kept(code)); }
+  // The same where the code is known to be one of this type.
+  template <class C> static constexpr HWQ_INLINE fixed exactly(const C &code) {
+    return from_store(native::as<store>(code));
   }
 
   // The integer that hardware stores.
-  constexpr HWQ_INLINE code_type code() const { return native::code_of<W, S>(stored); }
+  constexpr HWQ_INLINE code_type code() const {
+    if constexpr (tidy) {
+      return native::as<code_type>(stored);
+    } else {
+      return native::code_of<W, S>(stored);
+    }
+  }
 
   // Bits hi..lo of the code, not negative; and the same bits replaced by the low ones of `value`.
   constexpr HWQ_INLINE native::integer<W + 1> bits(int hi, int lo) const {
@@ -343,13 +353,13 @@ template <int W, int I, bool S, rounding Q = rounding::floor, overflow O = overf
   }
   template <class C> constexpr HWQ_INLINE void set_bits(int hi, int lo, const C &value) {
     if (lo == 0 && hi == W - 1) {
-      stored = native::as<store>(value);
+      stored = kept(value);
       return;
     }
     typedef native::integer<W + 1> T;
     const T whole = native::low_bits(native::as<T>(code()), W), old = native::left(bits(hi, lo), lo);
     const T given = native::left(native::low_bits(native::as<T>(value), hi - lo + 1), lo);
-    stored = native::as<store>(native::add(native::subtract(whole, old), given));
+    stored = kept(native::add(native::subtract(whole, old), given));
   }
 
   // Bit k of the code, to be read or set.
@@ -362,7 +372,7 @@ template <int W, int I, bool S, rounding Q = rounding::floor, overflow O = overf
         code.words[k / 64] = set ? code.words[k / 64] | one : code.words[k / 64] & ~one;
       } else {
         const store one = static_cast<store>(static_cast<store>(1) << k);
-        code = static_cast<store>(set ? code | one : code & ~one);
+        code = kept(static_cast<store>(set ? code | one : code & ~one));
       }
       return *this;
     }
@@ -375,14 +385,14 @@ template <int W, int I, bool S, rounding Q = rounding::floor, overflow O = overf
   constexpr HWQ_INLINE bit operator[](int k) { return {stored, k}; }
   constexpr HWQ_INLINE bool operator[](int k) const { return native::as<int>(bits(k, k)) != 0; }
 
-  constexpr HWQ_INLINE fixed operator~() const { return from_store(native::complement(stored)); }
+  constexpr HWQ_INLINE fixed operator~() const { return from_store(kept(native::complement(stored))); }
   constexpr HWQ_INLINE fixed operator^(const fixed &other) const {
     return from_store(native::exclusive_or(stored, other.stored));
   }
   // How many of the W bits are set.
   constexpr HWQ_INLINE int ones() const { return native::ones(native::low_bits(native::as<native::integer<W + 1> >(code()), W)); }
   // Times 2^n in this type: what does not fit it is dropped.
-  constexpr HWQ_INLINE fixed operator<<(int n) const { return from_store(native::as<store>(native::left(code(), n))); }
+  constexpr HWQ_INLINE fixed operator<<(int n) const { return from_store(kept(native::left(code(), n))); }
 
   template <class T> constexpr HWQ_INLINE fixed &operator+=(const T &other) {
     return accumulate(wrapped(other), std::false_type());
@@ -408,6 +418,16 @@ template <int W, int I, bool S, rounding Q = rounding::floor, overflow O = overf
   store stored;
 
  private:
+  static constexpr bool tidy = W < 8;  // what is stored is the code itself
+
+  // What is stored for a code of which the low W bits count.
+  template <class C> static constexpr HWQ_INLINE store kept(const C &code) {
+    if constexpr (tidy) {
+      return native::as<store>(native::code_of<W, S>(native::as<store>(code)));
+    } else {
+      return native::as<store>(code);
+    }
+  }
   static constexpr HWQ_INLINE fixed from_store(const store &code) {
     fixed r{};
     r.stored = code;
@@ -426,12 +446,16 @@ template <int W, int I, bool S, rounding Q = rounding::floor, overflow O = overf
     if constexpr (drop > 0) {
       typedef native::integer<Q == rounding::floor ? bits : native::max(bits, drop) + 2> T;
       constexpr int by = Q == rounding::floor ? native::min(drop, native::bits_in<bits>::value - 1) : drop;
-      return native::fitted<W, S, O, native::max(bits - drop, 1) + 1>(native::rounded<Q, by>(native::as<T>(other.code())));
+      const T code = native::rounded<Q, by>(native::as<T>(other.code()));
+      if constexpr (O == overflow::wrap) return kept(code);
+      return native::fitted<W, S, O, native::max(bits - drop, 1) + 1>(code);
     } else if constexpr (O == overflow::wrap && -drop >= W) {
       return native::as<store>(0);
     } else if constexpr (O == overflow::wrap) {
       typedef native::integer<native::max(W, -drop + 1)> T;
-      return native::as<store>(native::left(native::as<T>(other.code()), -drop));
+      const T code = native::left(native::as<T>(other.code()), -drop);
+      if constexpr (S ? bits - drop <= W : !S2 && W2 - drop <= W) return native::as<store>(code);
+      return kept(code);
     } else {
       typedef native::integer<bits - drop> T;
       return native::fitted<W, S, O, bits - drop>(native::left(native::as<T>(other.code()), -drop));
@@ -442,7 +466,7 @@ template <int W, int I, bool S, rounding Q = rounding::floor, overflow O = overf
   constexpr HWQ_INLINE fixed &accumulate(const fixed<W2, I2, S2, Q2, O2> &other, Minus) {
     if constexpr (O == overflow::wrap && W2 - I2 <= frac) {
       const store term = fixed(other).stored;
-      stored = Minus::value ? native::subtract(stored, term) : native::add(stored, term);
+      stored = kept(Minus::value ? native::subtract(stored, term) : native::add(stored, term));
       return *this;
     } else if constexpr (Minus::value) {
       return *this = fixed(*this - other);
@@ -461,28 +485,28 @@ template <HWQ_TWO> constexpr HWQ_INLINE auto operator+(const HWQ_A &a, const HWQ
   constexpr int f = native::max(W1 - I1, W2 - I2), i = native::max(I1 + (S2 && !S1), I2 + (S1 && !S2)) + 1;
   typedef fixed<i + f, i, S1 || S2> R;
   typedef typename R::code_type T;
-  return R::from_code(native::add(native::left(native::as<T>(a.code()), f - (W1 - I1)),
-                                  native::left(native::as<T>(b.code()), f - (W2 - I2))));
+  return R::exactly(native::add(native::left(native::as<T>(a.code()), f - (W1 - I1)),
+                                native::left(native::as<T>(b.code()), f - (W2 - I2))));
 }
 
 template <HWQ_TWO> constexpr HWQ_INLINE auto operator-(const HWQ_A &a, const HWQ_B &b) {
   constexpr int f = native::max(W1 - I1, W2 - I2), i = native::max(I1 + (S2 && !S1), I2 + (S1 && !S2)) + 1;
   typedef fixed<i + f, i, true> R;
   typedef typename R::code_type T;
-  return R::from_code(native::subtract(native::left(native::as<T>(a.code()), f - (W1 - I1)),
-                                       native::left(native::as<T>(b.code()), f - (W2 - I2))));
+  return R::exactly(native::subtract(native::left(native::as<T>(a.code()), f - (W1 - I1)),
+                                     native::left(native::as<T>(b.code()), f - (W2 - I2))));
 }
 
 template <HWQ_TWO> constexpr HWQ_INLINE auto operator*(const HWQ_A &a, const HWQ_B &b) {
   typedef fixed<W1 + W2, I1 + I2, S1 || S2> R;
   typedef typename R::code_type T;
-  return R::from_code(native::multiply(native::as<T>(a.code()), native::as<T>(b.code())));
+  return R::exactly(native::multiply(native::as<T>(a.code()), native::as<T>(b.code())));
 }
 
 template <int W, int I, bool S, rounding Q, overflow O>
 constexpr HWQ_INLINE fixed<W + 1, I + 1, true> operator-(const fixed<W, I, S, Q, O> &a) {
   typedef fixed<W + 1, I + 1, true> R;
-  return R::from_code(native::negative(native::as<typename R::code_type>(a.code())));
+  return R::exactly(native::negative(native::as<typename R::code_type>(a.code())));
 }
 
 template <HWQ_TWO> constexpr HWQ_INLINE bool operator<(const HWQ_A &a, const HWQ_B &b) {
