@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import hwq
+import test_conv
 import test_models
+from conftest import Cli
 from hwq.codegen.render import Settings
 from hwq.codegen.streams import render_stream
-from hwq.ir import Graph
+from hwq.exact import scalar
+from hwq.ir import Edge, Graph, InputPort, Node, OutputPort
+from hwq.ops import Add, Conv
+from hwq.steps import TypedQuantizer
 from hwq.stream import stream_plan
 from hwq.targets import TARGETS, get_target
 from hwq.toolchain import find_headers
 from hwq.verify import Result, verify_codes
+from hwq.window import Window
 from test_ops import BATCH, SAMPLES, drawn_codes, graph_of
 
 needs_headers = pytest.mark.skipif(find_headers(get_target("vivado")) is None, reason="no headers: pip install da4ml")
@@ -49,6 +58,30 @@ def test_every_sample_streams_as_the_simulator_says(target: str, tmp_path: Path)
     assert result, result.fault or str(result.first)
 
 
+def streamed(name: str, target: str, folder: Path, types: str, samples: int) -> Result:
+    _, data = test_models.compiled(name)
+    types_of = test_models.INPUT_TYPES.get(Path(name).name, {})
+    config = {"io": "stream", "target": target, "input_types": types_of}
+    design = hwq.compile(test_models.SHARED / f"{name}.onnx", config)
+    return design.export(folder / "p").verify(data["x"][:samples], types)
+
+
+@pytest.mark.parametrize("name", ["qonnx_espcn_nnresize_16", "ex_separable_conv_ch_last_16", "units/pad_constant"])
+def test_a_model_streams_as_the_simulator_says(name: str, tmp_path: Path) -> None:
+    result = streamed(name, "vitis", tmp_path, "native", 2)
+    assert result, result.fault or str(result.first)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["catapult", "vivado"])
+@pytest.mark.parametrize("name", [*test_conv.MODELS, *(f"units/{u}" for u in test_conv.UNITS), *test_models.WHOLE])
+def test_every_model_streams_as_the_simulator_says(name: str, target: str, tmp_path: Path) -> None:
+    if find_headers(get_target(target)) is None:
+        pytest.skip(f"no headers for {target}: pip install da4ml")
+    result = streamed(name, target, tmp_path, "vendor", 20)
+    assert result, result.fault or str(result.first)
+
+
 @needs_headers
 @pytest.mark.parametrize("name", ["bv_digits_resnet_w6a6_trunc"])
 def test_a_branched_model_streams_as_the_simulator_says(name: str, tmp_path: Path) -> None:
@@ -67,6 +100,57 @@ def test_the_emulator_of_a_streaming_design_is_the_model(tmp_path: Path) -> None
 
 
 # Faults: the project is damaged as a hand would do it, and verify says which FIFO -------------------------------------
+
+
+def residual() -> Graph:
+    """x plus a padded convolution of x: what comes straight has to wait for the first window."""
+    x = Edge.covering((1, 2, 6, 7), -8, 7)
+    window = Window((3, 3), (1, 1), (1, 1), (1, 1), (1, 1))
+    weights = np.random.default_rng(3).integers(-7, 8, (2, 2, 3, 3))
+    one = np.asarray([1])
+    nodes = [Node("c", Conv(weights, window), ("image",), ("c",)), Node("s", Add(one, one), ("image", "c"), ("s",))]
+    ports = (
+        (InputPort("image", "image", "image", TypedQuantizer(x.type)),),
+        (OutputPort("s", "s", scalar(1), scalar(0)),),
+    )
+    return Graph("samples", *ports, (), {"image": x}).with_nodes(nodes)
+
+
+def test_a_branch_that_joins_again_never_stands_still_at_the_computed_depth(tmp_path: Path) -> None:
+    result = verified(residual(), "vivado", tmp_path, "native")
+    assert result, result.fault or str(result.first)
+    (skip,) = [f for f in result.fifos if f.name == "image_s1"]
+    assert skip.most == 7  # pixels before the first window is complete, but for the one that the join has in hand
+    assert skip.depth > skip.most
+
+
+def test_a_fifo_that_is_too_shallow_fails_by_name(tmp_path: Path) -> None:
+    graph = residual()
+    folder = written(graph, "vivado", tmp_path)
+    path = folder / "tb/samples_network.h"
+    text = re.sub(r'net.fifo\(image_s1, "image_s1", \d+\)', 'net.fifo(image_s1, "image_s1", 6)', path.read_text())
+    path.write_text(text)
+    codes = {"image": drawn_codes(graph.edges["image"], 2, 0)}
+    result = verify_codes(folder, graph, get_target("vivado"), "samples", codes, types="native")
+    assert not result
+    assert result.fault.startswith("FIFO image_s1: the design stands still: ")
+    assert "waits for room in image_s1" in result.fault
+
+
+def test_verify_reports_fifos_and_faults_with_exit_status_1(cli: Cli, tmp_path: Path) -> None:
+    model = Path(__file__).parents[1] / "examples" / "rings.onnx"
+    assert cli("export", model, "--io", "stream", "--target", "native", "-o", "p").exit_code == 0
+    done = cli("verify", "p", "--samples", "4", "--json")
+    assert done.exit_code == 0, done.output
+    record = json.loads(done.stdout)
+    assert (record["equal"], record["fault"]) == (True, None)
+    assert all(0 < f["most"] <= f["depth"] for f in record["fifos"])
+    assert {f["name"] for f in record["fifos"]} >= {"fc1_s", "fc2_s"}
+    path = tmp_path / "p/src/rings.cpp"
+    path.write_text(path.read_text().replace("  dense_fc1(point, fc1_s);", "  fc1_s.read();"))
+    done = cli("verify", "p", "--samples", "4")
+    assert done.exit_code == 1
+    assert done.stdout == "FAULT: rings: FIFO fc1_s was read when empty\n"
 
 
 def damaged(tmp_path: Path, file: str, old: str, new: str) -> Result:
