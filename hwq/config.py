@@ -22,6 +22,7 @@ INTERFACES = ("memory", "fifo", "axis", "axilite")  # of the data ports; memory 
 STREAMING = ("fifo", "axis")  # those that FIFOs between processes can end in
 CONTROLS = ("pins", "axilite")  # how the block is started, and says that it is done
 SEMANTICS = ("real", "ort")  # correctly rounded real functions, or onnxruntime's float32 requantization
+MOST_TABLE_BITS = 20
 FOLDINGS = ("reuse", "pe", "simd")
 LAYER_CHOICES = (*FOLDINGS, "memory")
 COSTS = ("lut", "dsp", "bram", "compare_levels")  # of hwq.passes.costs
@@ -45,6 +46,7 @@ class Config:
     semantics: str = "real"
     stochastic: int | None = None  # seed of quantizers that draw at random; None: they are refused, or do not draw
     softmax: str = "hardware"  # of a Softmax that ends the model: hardware, argmax, skip or host
+    table_bits: int = 16  # widest codes that a function is tabulated over
     costs: Mapping[str, float] = field(default_factory=dict)  # weights for choosing requantizers; see COSTS
     layers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     quantize: Mapping[str, Any] = field(default_factory=dict)  # of a float model; see hwq.quantize.plan
@@ -199,6 +201,9 @@ def _check_numbers(config: Config) -> None:
     seed = config.stochastic
     if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 1 << 32):
         raise SpecError(f"config stochastic is {seed!r}", remedy="use a seed from 0 to 4294967295, or leave it out")
+    bits = config.table_bits
+    if isinstance(bits, bool) or not isinstance(bits, int) or not 1 <= bits <= MOST_TABLE_BITS:
+        raise SpecError(f"config table_bits is {bits!r}", remedy=f"use an integer from 1 to {MOST_TABLE_BITS}")
     if config.target_fps != 0:
         numbers.append(("target_fps", config.target_fps, (int, float)))
     for label, value, kind in numbers:

@@ -186,7 +186,9 @@ class Design:
 
     def stages(self) -> Stages:
         """The passes of this compilation once more, with what they keep to themselves."""
-        return stages(self.meaning(), semantics=self.config.semantics, costs=Costs(**self.config.costs))
+        chosen = self.config
+        costs = Costs(**chosen.costs)
+        return stages(self.meaning(), semantics=chosen.semantics, costs=costs, table_bits=chosen.table_bits)
 
     def weights_digest(self) -> str:
         """SHA-256 over every ROM, the same for every target."""
@@ -312,7 +314,8 @@ def compile(
         shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
         raise SpecError(f"config of layer '{pattern}' matches no node", remedy=f"the model's nodes: {shown}")
     stage("compiling")
-    graph = compile_graph(real, chosen.reuse_of, semantics=chosen.semantics, costs=Costs(**chosen.costs))
+    costs = Costs(**chosen.costs)
+    graph = compile_graph(real, chosen.reuse_of, semantics=chosen.semantics, costs=costs, table_bits=chosen.table_bits)
     if chosen.target_fps:
         stage("folding")
         graph = paced(graph, chosen.io, chosen.target_fps, chosen.clock)

@@ -73,6 +73,12 @@ CASES: dict[str, tuple[str, dict[str, Any], Callable[[Any], Any], float | None]]
     "Erf": ("Erf", {}, MP.erf, None),
     "Sin": ("Sin", {}, MP.sin, None),
     "Cos": ("Cos", {}, MP.cos, None),
+    "Tan": ("Tan", {}, lambda x: MP.sin(x) / MP.cos(x), None),
+    "Atan": ("Atan", {}, lambda x: MP.atan2(x, 1), None),
+    "Sinh": ("Sinh", {}, lambda x: (MP.exp(x) - MP.exp(-x)) / 2, None),
+    "Cosh": ("Cosh", {}, lambda x: (MP.exp(x) + MP.exp(-x)) / 2, None),
+    "Asinh": ("Asinh", {}, lambda x: MP.sign(x) * MP.log(abs(x) + MP.sqrt(x * x + 1)), None),
+    "Acosh": ("Acosh", {}, lambda x: MP.log(x + MP.sqrt(x * x - 1)), 1.0),
     "Floor": ("Floor", {}, MP.floor, None),
     "Ceil": ("Ceil", {}, MP.ceil, None),
     "Round": ("Round", {}, MP.nint, None),
@@ -179,7 +185,7 @@ def test_every_code_of_every_function_is_correctly_rounded(name: str, kind: Fixe
 
 
 def test_every_function_of_the_table_has_a_case():
-    elsewhere = {"GeluTanh", "PRelu", "Pow", "Exponential", *(f.name for f in QKERAS)}
+    elsewhere = {"GeluTanh", "PRelu", "Pow", "Exponential", "Asin", "Acos", "Atanh", *(f.name for f in QKERAS)}
     assert set(FUNCTIONS) <= {op for op, *_ in CASES.values()} | elsewhere
 
 
@@ -213,6 +219,35 @@ def test_constant_powers_are_correctly_rounded(exponent: float):
     design = hwq.compile(model(nodes, constants, x.size, ["y"]), {"input_types": {"x": spelled(kind)}})
     want = wanted_codes(lambda v: v ** f32(exponent), x, OUTPUTS[0])
     assert design.simulate(x[None], codes=True).reshape(-1).tolist() == want
+
+
+INVERSES = {
+    "Asin": lambda x: MP.atan2(x, MP.sqrt(1 - x * x)),
+    "Acos": lambda x: MP.atan2(MP.sqrt(1 - x * x), x),
+    "Atanh": lambda x: (MP.log(1 + x) - MP.log(1 - x)) / 2,
+}
+
+
+@pytest.mark.parametrize("op", INVERSES)
+def test_functions_of_minus_one_to_one_are_correctly_rounded_up_to_their_ends(op: str):
+    """Asin and Acos at both ends; Atanh, which has no value there, up to the codes before them."""
+    kind = FixedType(True, 8, 7 if op == "Atanh" else 6)
+    bound = 127 / 128 if op == "Atanh" else 1.0
+    constants = [numpy_helper.from_array(np.float32(v), n) for n, v in (("lo", -bound), ("hi", bound))]
+    nodes = [helper.make_node("Clip", ["x", "lo", "hi"], ["c"], name="c"), helper.make_node(op, ["c"], ["f"], name=op)]
+    nodes.append(quant_node("f", "y", OUTPUTS[3], constants))
+    x = values_of(kind)
+    design = hwq.compile(model(nodes, constants, x.size, ["y"]), {"input_types": {"x": spelled(kind)}})
+    want = wanted_codes(INVERSES[op], np.clip(x, -bound, bound), OUTPUTS[3])
+    assert design.simulate(x[None], codes=True).reshape(-1).tolist() == want
+
+
+@pytest.mark.parametrize(("op", "where"), [("Asin", "Clip"), ("Atanh", "Clip"), ("Acosh", "Clip")])
+def test_functions_outside_their_domain_are_refused_with_a_remedy(op: str, where: str):
+    constants: list[Any] = []
+    nodes = [helper.make_node(op, ["x"], ["f"], name=op), quant_node("f", "y", OUTPUTS[0], constants)]
+    with pytest.raises(hwq.HwqError, match=f"{op} is not defined at .* put a {where} before it"):
+        hwq.compile(model(nodes, constants, 4, ["y"]), {"input_types": {"x": "ap_fixed<8,4>"}})
 
 
 def test_a_constant_to_the_power_of_an_activation_is_correctly_rounded():

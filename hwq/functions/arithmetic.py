@@ -45,6 +45,15 @@ class Numbers(Protocol):
     def sqrt(self, x: Any) -> Any: ...
     def sin(self, x: Any) -> Any: ...
     def cos(self, x: Any) -> Any: ...
+    def tan(self, x: Any) -> Any: ...
+    def asin(self, x: Any) -> Any: ...
+    def acos(self, x: Any) -> Any: ...
+    def atan(self, x: Any) -> Any: ...
+    def sinh(self, x: Any) -> Any: ...
+    def cosh(self, x: Any) -> Any: ...
+    def asinh(self, x: Any) -> Any: ...
+    def acosh(self, x: Any) -> Any: ...
+    def atanh(self, x: Any) -> Any: ...
     def power(self, x: Any, p: Any) -> Any: ...
     def floor(self, x: Any) -> Any: ...
     def ceil(self, x: Any) -> Any: ...
@@ -63,7 +72,9 @@ class Float64:
 
     def __init__(self) -> None:
         self.exp, self.expm1, self.log, self.log1p = np.exp, np.expm1, np.log, np.log1p
-        self.tanh, self.sqrt, self.sin, self.cos = np.tanh, np.sqrt, np.sin, np.cos
+        self.tanh, self.sqrt, self.sin, self.cos, self.tan = np.tanh, np.sqrt, np.sin, np.cos, np.tan
+        self.asin, self.acos, self.atan = np.arcsin, np.arccos, np.arctan
+        self.sinh, self.cosh, self.asinh, self.acosh, self.atanh = np.sinh, np.cosh, np.arcsinh, np.arccosh, np.arctanh
         self.floor, self.ceil, self.nearest = np.floor, np.ceil, np.rint
 
     def const(self, value: Fraction) -> Any:
@@ -100,7 +111,8 @@ class Precise:
         self.context.prec = bits + 20
         self.expm1, self.log1p = self.context.expm1, self.context.log1p
         self.tanh, self.erf = self.context.tanh, self.context.erf
-        self.sin, self.cos = self.context.sin, self.context.cos
+        self.sin, self.cos, self.tan, self.atan = (getattr(self.context, f) for f in ("sin", "cos", "tan", "atan"))
+        self.asinh = self.context.asinh
         self.floor, self.ceil, self.nearest = self.context.floor, self.context.ceil, self.context.nint
 
     def const(self, value: Fraction) -> Any:
@@ -122,6 +134,28 @@ class Precise:
 
     def sqrt(self, x: Any) -> Any:
         return self._real(x >= 0, lambda: self.context.sqrt(x))
+
+    def asin(self, x: Any) -> Any:
+        return self._real(abs(x) <= self._just_over_one(), lambda: self.context.asin(min(max(x, -1), 1)))
+
+    def acos(self, x: Any) -> Any:
+        return self._real(abs(x) <= self._just_over_one(), lambda: self.context.acos(min(max(x, -1), 1)))
+
+    def acosh(self, x: Any) -> Any:
+        return self._real(x >= 2 - self._just_over_one(), lambda: self.context.acosh(max(x, 1)))
+
+    def atanh(self, x: Any) -> Any:
+        return self._real(abs(x) < 1, lambda: self.context.atanh(x))
+
+    def sinh(self, x: Any) -> Any:
+        return self._real(abs(x) < MOST_EXPONENT, lambda: self.context.sinh(x))
+
+    def cosh(self, x: Any) -> Any:
+        return self._real(abs(x) < MOST_EXPONENT, lambda: self.context.cosh(x))
+
+    def _just_over_one(self) -> Any:
+        """As far as the ball of 1 reaches: a function that ends there has its end's value."""
+        return 1 + self.context.ldexp(1, 2 - self.bits)
 
     def normal(self, x: Any) -> Any:
         return self.context.erfc(-x / self.context.sqrt(2)) / 2
@@ -191,6 +225,36 @@ class Exact:
     def cos(self, x: Any) -> Any:
         return self._at(x, 0, 1)
 
+    def tan(self, x: Any) -> Any:
+        return self._at(x, 0, 0)
+
+    def asin(self, x: Any) -> Any:
+        return self._at(_within_one(x), 0, 0)
+
+    def acos(self, x: Any) -> Any:
+        return self._at(_within_one(x), 1, 0)
+
+    def atan(self, x: Any) -> Any:
+        return self._at(x, 0, 0)
+
+    def sinh(self, x: Any) -> Any:
+        return self._at(x, 0, 0)
+
+    def cosh(self, x: Any) -> Any:
+        return self._at(x, 0, 1)
+
+    def asinh(self, x: Any) -> Any:
+        return self._at(x, 0, 0)
+
+    def acosh(self, x: Any) -> Any:
+        if x < 1:
+            raise Undefined
+        return self._at(x, 1, 0)
+
+    def atanh(self, x: Any) -> Any:
+        _positive(1 - abs(x))
+        return self._at(x, 0, 0)
+
     def sqrt(self, x: Any) -> Any:
         return self.power(x, Fraction(1, 2))
 
@@ -229,6 +293,12 @@ class Exact:
 
 def _positive(x: Any) -> Any:
     if x <= 0:
+        raise Undefined
+    return x
+
+
+def _within_one(x: Any) -> Any:
+    if abs(x) > 1:
         raise Undefined
     return x
 

@@ -40,3 +40,8 @@ class Function:
 def rising(*_: Fraction) -> int:
     """The trend of a function that never falls."""
     return 1
+
+
+def falling(*_: Fraction) -> int:
+    """The trend of a function that never rises."""
+    return -1

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from hwq.functions.arithmetic import Numbers
-from hwq.functions.function import Bounds, Function, rising
+from hwq.functions.function import Bounds, Function, falling, rising
 from hwq.functions.qkeras import QKERAS
 
 
@@ -154,6 +154,15 @@ FUNCTIONS: Mapping[str, Function] = MappingProxyType(
             Function("Erf", lambda m, x: m.erf(x), (), rising, _between(-1, 1)),
             Function("Sin", lambda m, x: m.sin(x)),
             Function("Cos", lambda m, x: m.cos(x)),
+            Function("Tan", lambda m, x: m.tan(x)),
+            Function("Asin", lambda m, x: m.asin(x), (), rising),
+            Function("Acos", lambda m, x: m.acos(x), (), falling),
+            Function("Atan", lambda m, x: m.atan(x), (), rising),
+            Function("Sinh", lambda m, x: m.sinh(x), (), rising),
+            Function("Cosh", lambda m, x: m.cosh(x)),
+            Function("Asinh", lambda m, x: m.asinh(x), (), rising),
+            Function("Acosh", lambda m, x: m.acosh(x), (), rising),
+            Function("Atanh", lambda m, x: m.atanh(x), (), rising),
             Function("Floor", lambda m, x: m.floor(x), (), rising, flat=True),
             Function("Ceil", lambda m, x: m.ceil(x), (), rising, flat=True),
             Function("Round", lambda m, x: m.nearest(x), (), rising, flat=True),

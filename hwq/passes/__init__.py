@@ -12,6 +12,7 @@ from hwq.passes.absorb import absorb
 from hwq.passes.costs import DEFAULT_COSTS, Costs
 from hwq.passes.fold import fold
 from hwq.passes.lowering import lower
+from hwq.passes.lowering.state import TABLE_BITS
 from hwq.passes.merge import merge
 from hwq.passes.narrow import narrow
 from hwq.passes.realise import realise
@@ -29,22 +30,31 @@ class Stages:
     realised: Graph  # circuits only
 
 
-def stages(graph: RealGraph, *, semantics: str = "real", costs: Costs = DEFAULT_COSTS) -> Stages:
+def stages(
+    graph: RealGraph, *, semantics: str = "real", costs: Costs = DEFAULT_COSTS, table_bits: int = TABLE_BITS
+) -> Stages:
     """The passes up to the one that makes circuits."""
-    exact = sink_transposes(lower(merge(graph), semantics))
+    exact = sink_transposes(lower(merge(graph), semantics, table_bits))
     narrowed = narrow(exact)
     return Stages(exact, narrowed, realise(narrowed, costs))
 
 
 def compile_graph(
-    graph: RealGraph, reuse_of: Callable[[str], int], *, semantics: str = "real", costs: Costs = DEFAULT_COSTS
+    graph: RealGraph,
+    reuse_of: Callable[[str], int],
+    *,
+    semantics: str = "real",
+    costs: Costs = DEFAULT_COSTS,
+    table_bits: int = TABLE_BITS,
 ) -> Graph:
     """The hardware graph: scales moved (lower), quantizers made circuits (realise), offsets absorbed, bits counted,
     layers folded.
 
-    `semantics` is "real" (correctly rounded real functions) or "ort" (onnxruntime's float32 requantization).
+    `semantics` is "real" (correctly rounded real functions) or "ort" (onnxruntime's float32 requantization). Functions
+    of at most 2**table_bits codes are tabulated.
     """
-    return legal(fold(reuse_of)(count_agreements(absorb(stages(graph, semantics=semantics, costs=costs).realised))))
+    realised = stages(graph, semantics=semantics, costs=costs, table_bits=table_bits).realised
+    return legal(fold(reuse_of)(count_agreements(absorb(realised))))
 
 
 def legal(graph: Graph) -> Graph:

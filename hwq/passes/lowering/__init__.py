@@ -21,7 +21,7 @@ from hwq.passes.lowering.moves import lower_reshape, lower_topk, lower_transpose
 from hwq.passes.lowering.ort import ORT, REAL, check_reproducible
 from hwq.passes.lowering.quantizers import lower_quantize, lower_stairs
 from hwq.passes.lowering.softmax import lower_softmax
-from hwq.passes.lowering.state import Lowering, LoweringRule, Pending
+from hwq.passes.lowering.state import TABLE_BITS, Lowering, LoweringRule, Pending
 from hwq.passes.lowering.windows import lower_pool, lower_select
 
 RULES: Mapping[type[real.RealOp], LoweringRule] = MappingProxyType(
@@ -48,14 +48,16 @@ RULES: Mapping[type[real.RealOp], LoweringRule] = MappingProxyType(
 )
 
 
-def lower(graph: real.RealGraph, semantics: str = REAL) -> Graph:
+def lower(graph: real.RealGraph, semantics: str = REAL, table_bits: int = TABLE_BITS) -> Graph:
     """The hardware graph of a real graph: integer ops and exact `Requant`s, by the stated meaning of quantizers."""
-    return lowered(graph, semantics)[0]
+    return lowered(graph, semantics, table_bits)[0]
 
 
-def lowered(graph: real.RealGraph, semantics: str = REAL) -> tuple[Graph, Mapping[str, Pending]]:
+def lowered(
+    graph: real.RealGraph, semantics: str = REAL, table_bits: int = TABLE_BITS
+) -> tuple[Graph, Mapping[str, Pending]]:
     """The same, and what every real edge is of the hardware's codes."""
     if semantics == ORT:
         check_reproducible(graph)
-    low = Lowering(graph, semantics)
+    low = Lowering(graph, semantics, table_bits)
     return low.run(with_curves(RULES), finished_curve), low.states

@@ -42,9 +42,9 @@ from hwq.passes.lowering import ramps
 from hwq.passes.lowering.grids import finished
 from hwq.passes.lowering.quantizers import channel_rows, integer_bias, one_or_rows, scale_frac
 from hwq.passes.lowering.state import Affine, Coded, Curved, Lowering, LoweringRule, Pending, State, coded
+from hwq.passes.lowering.wide import by_sides, narrowed
 from hwq.window import Reduction
 
-MAX_TABLE_BITS = 16  # of one channel's table
 MAX_ENTRIES = 1 << 22  # of the tables of all channels
 MAX_CODE = 1 << 29  # addresses are machine integers in C++
 OUTPUT_BITS = 16  # a function that no quantizer rounds leaves the design on a grid of at most 2**16 steps
@@ -105,7 +105,7 @@ def with_curves(rules: Mapping[type[real.RealOp], LoweringRule]) -> dict[type[re
                 if pending:
                     return [join]
                 (made,) = rule(low, node, op, *states)
-                if isinstance(made, Coded) and _listable(low.edges[join.edge], 1) and _plain(made.of):
+                if isinstance(made, Coded) and _listable(low, low.edges[join.edge], 1) and _plain(made.of):
                     a, b = made.of.a, made.of.b
                     origins[made.edge] = join.edge, Scaled(join.curve, elementwise(lambda v: 1 / v, a), -b / a)
                 return [made]
@@ -199,7 +199,7 @@ def _ramp(low: Lowering, node: real.RealNode, op: real.Quantize, x: Curved) -> C
     if pair is None:
         return None
     shifts = ramps.shifts(op, pair) and edge.hi - edge.lo > SMALL_TABLE
-    if not shifts and (_listable(edge, 1) or all(whole(x).trends(1))):
+    if not shifts and (_listable(low, edge, 1) or all(whole(x).trends(1))):
         return None
     return ramps.quantized(low, node, op, pair)
 
@@ -239,14 +239,22 @@ def _tabulated(
     offsets = np.asarray(bias, dtype=np.int64).reshape(-1, 1)
     monotone = all(curve.trends(channels.count))
     names = ".".join(dict.fromkeys(function_names(curve)))
-    if _listable(x, channels.count) and not (monotone and (x.hi - x.lo) * channels.count > MANY_ENTRIES):
+    if _listable(low, x, channels.count) and not (monotone and (x.hi - x.lo) * channels.count > MANY_ENTRIES):
         table = codes_of(curve, step, _every(x, channels.count)) + offsets
         lo, hi = limits or (int(table.min()), int(table.max()))
         drawn = Scaled(curve, scalar(1), rationals(offsets)) if isinstance(step, RoundStep) else None
         op = Tabulated(table, x.lo, FixedType.covering(lo, hi, frac), channels, names, drawn)
         return Coded(low.emit(node, op, edge)[0], value)
     if not monotone:
-        raise _too_wide(x, names, channels.count)
+        out = by_sides(low, node, edge, curve, step, channels, bias, limits, frac)
+        if out is not None:
+            return Coded(out, value)
+        few = narrowed(low, node, edge, curve, step, channels.count, 1 << low.table_bits)
+        if few is None:
+            raise _too_wide(low, x, names, channels.count)
+        (out, table, first), (lo, hi) = few, limits or (int(few[1].min()), int(few[1].max()))
+        op = Tabulated(table + offsets, first, FixedType.covering(lo, hi, frac), channels, names)
+        return Coded(low.emit(node, op, out)[0], value)
     steps = CurveSteps(curve, step, channels.count)
     if limits is None:
         ends = steps.codes(np.tile(np.asarray([x.lo, x.hi], dtype=object), (channels.count, 1))) + offsets
@@ -255,20 +263,20 @@ def _tabulated(
     return Coded(low.emit(node, requant, edge)[0], value)
 
 
-def _listable(x: Edge, count: int) -> bool:
+def _listable(low: Lowering, x: Edge, count: int) -> bool:
     span = x.hi - x.lo + 1
-    return span <= 1 << MAX_TABLE_BITS and span * count <= MAX_ENTRIES and max(abs(x.lo), abs(x.hi)) < MAX_CODE
+    return span <= 1 << low.table_bits and span * count <= MAX_ENTRIES and max(abs(x.lo), abs(x.hi)) < MAX_CODE
 
 
 def _every(x: Edge, count: int) -> Codes:
     return np.broadcast_to(np.arange(x.lo, x.hi + 1, dtype=np.int64), (count, x.hi - x.lo + 1))
 
 
-def _too_wide(x: Edge, names: str, count: int) -> UnsupportedError:
+def _too_wide(low: Lowering, x: Edge, names: str, count: int) -> UnsupportedError:
     each = f" in each of {count} channels" if count > 1 else ""
     return UnsupportedError(
         f"{names} of codes {x.lo}..{x.hi}{each}, too many for a table",
-        remedy=f"put a quantizer of at most {MAX_TABLE_BITS} bits before it, such as Quant with bit width 8",
+        remedy=f"put a quantizer of at most {low.table_bits} bits before it, such as Quant with bit width 8",
     )
 
 
@@ -276,11 +284,11 @@ def on_codes(low: Lowering, node: real.RealNode, x: Curved) -> Coded:
     """The curve's values as codes of a grid that holds them all, where there is one."""
     edge, names = low.edges[x.edge], ".".join(dict.fromkeys(function_names(x.curve)))
     curve, _, channels = _per_channel(low, x, whole(x), [])
-    pair = None if _listable(edge, channels.count) else ramps.sides(x)
+    pair = None if _listable(low, edge, channels.count) else ramps.sides(x)
     if pair is not None:
         return ramps.joined(low, node, pair)
-    if not _listable(edge, channels.count):
-        raise _too_wide(edge, names, channels.count)
+    if not _listable(low, edge, channels.count):
+        raise _too_wide(low, edge, names, channels.count)
     values = rational_values(curve, range(edge.lo, edge.hi + 1), channels.count)
     step = None if values is None else _grid(values)
     if step is None and ROM_WIDTH.intersection(function_names(x.curve)):
@@ -330,7 +338,7 @@ def _output_frac(low: Lowering, x: Curved) -> int | None:
     edge = low.edges[x.edge]
     curve, _, channels = _per_channel(low, x, whole(x), [])
     scaled, step = Scaled(curve, scalar(pow2(OUTPUT_BITS)), scalar(0)), RoundStep(Rounding.HALF_EVEN, None, None)
-    if _listable(edge, channels.count):
+    if _listable(low, edge, channels.count):
         codes = codes_of(scaled, step, _every(edge, channels.count))
     elif all(curve.trends(channels.count)) and channels.count * MAX_LEVELS <= MAX_ENTRIES:
         ends = np.tile(np.asarray([edge.lo, edge.hi], dtype=object), (channels.count, 1))

@@ -81,6 +81,7 @@ class Curved:
     curve: Curve
 
 
+TABLE_BITS = 16
 State = Coded | Raw
 Pending = State | Curved
 """What an edge can be between its ops; a `Curved` one meets only rules that know of curves (see `with_curves`)."""
@@ -93,8 +94,9 @@ LoweringRule = Callable[..., Sequence[Pending]]
 class Lowering:
     """The hardware graph as it grows."""
 
-    def __init__(self, graph: real.RealGraph, semantics: str = "real") -> None:
+    def __init__(self, graph: real.RealGraph, semantics: str = "real", table_bits: int = TABLE_BITS) -> None:
         self.graph = graph
+        self.table_bits = table_bits  # of the codes that a function is tabulated over, at most
         self.semantics = semantics  # "real", or "ort": what quantizers take over from onnxruntime's float32 kernels
         self.states: dict[str, Pending] = {}
         self.edges: dict[str, Edge] = {}
