@@ -87,11 +87,9 @@ def test_a_monotone_function_of_wide_accumulators_becomes_exact_thresholds():
         assert codes.tolist() == [min(max(nearest(v * 128, "ROUND"), -128), 127) for v in values]
 
 
-def test_a_function_that_turns_of_wide_accumulators_names_the_quantizer_to_add():
-    with pytest.raises(
-        hwq.HwqError, match=r"Gelu of codes .* too many for a table; put a quantizer of at most 16 bits"
-    ):
-        hwq.compile(wide_model("Gelu")[0], {"input_types": {"x": "ap_fixed<16,4>"}})
+def test_a_function_that_turns_often_of_wide_accumulators_names_the_quantizer_to_add():
+    with pytest.raises(hwq.HwqError, match=r"Sin of codes .* too many for a table; put a quantizer of at most 16 bits"):
+        hwq.compile(wide_model("Sin")[0], {"input_types": {"x": "ap_fixed<16,4>"}})
 
 
 @pytest.mark.parametrize(
