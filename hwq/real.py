@@ -150,6 +150,18 @@ class Softmax(RealOp):
     axis: int
 
 
+@dataclass(frozen=True)
+class Normalize(RealOp):
+    """x over a size of its group along an axis: (x - mean) / sqrt(variance + eps) where `centred`, else x over its root
+    mean square (`mean`, eps under the root) or its 1- or 2-norm (`power`)."""
+
+    axis: int
+    centred: bool
+    mean: bool
+    power: int = 2
+    eps: Fraction = Fraction(0)
+
+
 @dataclass(frozen=True, eq=False)
 class Draw(RealOp):
     """A bit that is 1 with probability x, a multiple of 2**-24; its value is scale * bit + offset."""

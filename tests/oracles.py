@@ -173,6 +173,24 @@ def softmax(op: Any, inputs: Any, x: Any) -> list[Any]:
     return [np.moveaxis(out, -1, op.axis)]
 
 
+def normalize(op: Any, inputs: Any, x: Any) -> list[Any]:
+    """By comparing squares: the greatest k of which (k r)^2 is not above the term's."""
+    moved = np.moveaxis(x, op.axis, -1)
+    out = np.empty(moved.shape, dtype=object)
+    for place in np.ndindex(*moved.shape[:-1]):
+        row = [int(v) for v in moved[place]]
+        total, m = (sum(row) if op.centred else 0), (len(row) if op.mean else 1)
+        v = ((m * sum(c * c for c in row) - total**2) << op.eps_frac) + op.eps
+        r = 0
+        for bit in reversed(range(200)):
+            r += (1 << bit) * ((r + (1 << bit)) ** 2 <= v << (2 * op.guard - op.eps_frac))
+        r = sum(map(abs, row)) if op.power == 1 else r
+        for j, c in enumerate(row):
+            value = Fraction((m * c - total) << (op.frac + op.guard), r) if r else Fraction(0)
+            out[(*place, j)] = rounded(Fraction(int(2 * abs(value)), 2), Rounding.HALF_UP) * (1 if value > 0 else -1)
+    return [np.moveaxis(out, -1, op.axis)]
+
+
 def draw(op: Any, inputs: Any, x: Any, sample: int = 0) -> list[Any]:
     h = (op.seed + 0x9E3779B9) % 2**32
     for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35), (16, 1)):
@@ -198,6 +216,7 @@ REFERENCES: dict[str, Callable[..., list[Any]]] = {
     "topk": topk,
     "softmax": softmax,
     "draw": draw,
+    "normalize": normalize,
     "add": add,
     "mul": mul,
     "extremum": extremum,

@@ -19,6 +19,7 @@ from hwq.frontends import (
     folding,
     functions,
     joins,
+    normalization,
     pooling,
     qdq,
     qkeras,
@@ -48,6 +49,7 @@ STANDARD: Mapping[str, Rule] = MappingProxyType(
         **resize.RULES,
         **functions.RULES,
         **softmax.RULES,
+        **normalization.RULES,
         **qdq.RULES,
         **qoperator.RULES,
     }
@@ -59,7 +61,9 @@ RULES: Mapping[str, Mapping[str, Rule]] = MappingProxyType(
     {
         "": STANDARD,
         "ai.onnx": STANDARD,
-        "com.microsoft": MappingProxyType({**qdq.RULES, **qoperator.MICROSOFT, **functions.MICROSOFT_RULES}),
+        "com.microsoft": MappingProxyType(
+            {**qdq.RULES, **qoperator.MICROSOFT, **functions.MICROSOFT_RULES, **normalization.MICROSOFT}
+        ),
         **dict.fromkeys(QONNX_DOMAINS, MappingProxyType({**qonnx.RULES, **pooling.QONNX, **spatial.QONNX})),
         "qonnx.custom_op.channels_last": channels_last.RULES,
         "qkeras": qkeras.RULES,

@@ -19,6 +19,11 @@ from hwq.frontends.windows import Spatial, kernel_of, spatial
 from hwq.window import Reduction, Window
 
 
+def spatial_window(call: Call, x: Signal) -> Window:
+    """The window of a pool over all axes of x, from the node's attributes."""
+    return _spatial(call, x).window
+
+
 def _spatial(call: Call, x: Signal, channels_last: bool = False) -> Spatial:
     """The window over all axes of x, from the node's attributes."""
     rank = len(x.shape) - 2

@@ -14,6 +14,7 @@ from hwq.ops.lut import Lut
 from hwq.ops.move import Reshape, Transpose
 from hwq.ops.mul import Mul
 from hwq.ops.multiply_shift import MultiplyShift
+from hwq.ops.normalize import Normalize
 from hwq.ops.pool import Pool
 from hwq.ops.products import Products
 from hwq.ops.scale import Scale
@@ -41,6 +42,7 @@ OPS: tuple[type[Op], ...] = (
     Concat,
     MultiplyShift,
     Draw,
+    Normalize,
 )
 
 __all__ = [
@@ -57,6 +59,7 @@ __all__ = [
     "Lut",
     "Mul",
     "MultiplyShift",
+    "Normalize",
     "Op",
     "Pool",
     "Products",

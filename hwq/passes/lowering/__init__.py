@@ -18,6 +18,7 @@ from hwq.passes.lowering.elementwise import lower_affine, lower_clip
 from hwq.passes.lowering.joins import lower_add, lower_concat, lower_extremum, lower_mul
 from hwq.passes.lowering.linear import lower_matmul
 from hwq.passes.lowering.moves import lower_reshape, lower_topk, lower_transpose
+from hwq.passes.lowering.normalize import lower_normalize
 from hwq.passes.lowering.ort import ORT, REAL, check_reproducible
 from hwq.passes.lowering.quantizers import lower_quantize, lower_stairs
 from hwq.passes.lowering.softmax import lower_softmax
@@ -44,6 +45,7 @@ RULES: Mapping[type[real.RealOp], LoweringRule] = MappingProxyType(
         real.Softmax: lower_softmax,
         real.Unary: lower_unary,
         real.Draw: lower_draw,
+        real.Normalize: lower_normalize,
     }
 )
 
