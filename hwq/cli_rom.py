@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,26 @@ EXIT_DIFFERENT = 1
 @model_options
 @click.option("-o", "--output", type=click.Path(), help="Folder to write.")
 @click.option("--format", "formats", default="mem", show_default=True, help="Any of coe,mif,mem,hex,memb,bin,h,npy.")
+@click.option(
+    "--layout",
+    type=click.Choice(["fold", "flat"]),
+    default="fold",
+    show_default=True,
+    help="A word holds a row of [fold][PE*SIMD], as the design reads it, or one code.",
+)
 @click.option("--check", type=click.Path(), help="Read a folder's files back and compare digests instead.")
 @click.option("--force", is_flag=True, help="Replace an earlier ROM folder.")
-def rom(model: str | None, output: str | None, formats: str, check: str | None, force: bool, **options: Any) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print the manifest, or what --check found, as JSON.")
+def rom(
+    model: str | None,
+    output: str | None,
+    formats: str,
+    layout: str,
+    check: str | None,
+    force: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Write weight and table ROMs in any of the common formats, with a manifest; or check such a folder.
 
     \b
@@ -35,7 +53,10 @@ def rom(model: str | None, output: str | None, formats: str, check: str | None, 
 
     if check is not None:
         problems = check_folder(Path(check))
-        click.echo("\n".join(problems) if problems else f"{check}: every file holds the manifest's codes")
+        fine = f"{check}: every file holds the manifest's codes"
+        click.echo(
+            json.dumps({"equal": not problems, "problems": problems}) if as_json else "\n".join(problems or [fine])
+        )
         if problems:
             sys.exit(EXIT_DIFFERENT)
         return
@@ -44,11 +65,14 @@ def rom(model: str | None, output: str | None, formats: str, check: str | None, 
     stage = progress()
     design = compile_model(model, options, stage)
     stage("writing ROM files")
-    files = rom_files(design.graph, tuple(f.strip() for f in formats.split(",") if f.strip()))
+    files = rom_files(design.graph, tuple(f.strip() for f in formats.split(",") if f.strip()), layout)
     write_files(files, Path(output), force=force, marker=MANIFEST)
     stage.close()
+    if as_json:
+        click.echo(files[MANIFEST].decode(), nl=False)
+        return
     rows = [
         [r.name, r.node, r.rom.role, r.rom.depth, r.word_bits, r.rom.label, r.rom.bits]
-        for r in design_roms(design.graph)
+        for r in design_roms(design.graph, layout)
     ]
     click.echo(text_table(["file", "node", "role", "depth", "word bits", "code", "bits"], rows, right=(3, 4, 6)))

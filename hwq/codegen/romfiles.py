@@ -13,7 +13,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -22,15 +22,17 @@ import numpy as np
 
 from hwq import __version__
 from hwq.codegen.project import files_digest
-from hwq.codegen.roms import digest_bytes, digest_bytes_of, native_integer, packed, wrapped
-from hwq.errors import SpecError
+from hwq.codegen.roms import digest_bytes, digest_bytes_of, native_integer, packed, storage_hint, wrapped
+from hwq.errors import SpecError, printable
 from hwq.fixed import Codes
-from hwq.ir import Graph
+from hwq.ir import Graph, Node
 from hwq.names import comment, identifier
 from hwq.ops import Rom
 from hwq.ops.coding import Coding
 
 MANIFEST = "manifest.json"
+LAYOUTS = ("fold", "flat")
+MOST_BITS = 1 << 24  # of a word that --check will read: far more than any design has
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,18 @@ class NamedRom:
     """A ROM with what the manifest says of it."""
 
     name: str
-    node: str
-    kernel: str
+    layer: Node
     rom: Rom
+
+    @property
+    def node(self) -> str:
+        """The ONNX node's name."""
+        return self.layer.name
+
+    @property
+    def head(self) -> str:
+        """What a comment says of it, in ASCII."""
+        return comment(f"{self.node}: {self.rom.role}").encode("ascii", "replace").decode()
 
     @property
     def word_bits(self) -> int:
@@ -52,8 +63,13 @@ class NamedRom:
             yield int(row[0])
 
 
-def design_roms(graph: Graph) -> list[NamedRom]:
-    """Every ROM of the design, in execution order, under a file name of its own."""
+def design_roms(graph: Graph, layout: str = "fold") -> list[NamedRom]:
+    """Every ROM of the design, in execution order, under a file name of its own.
+
+    `layout`: "fold", a word holds all lanes of a row, as the design reads it; "flat", a word a code, row after row.
+    """
+    if layout not in LAYOUTS:
+        raise SpecError(f"unknown ROM layout '{printable(layout, 40)}'", remedy="use " + " or ".join(LAYOUTS))
     taken: set[str] = set()
     roms = []
     for node in graph.nodes:
@@ -62,7 +78,9 @@ def design_roms(graph: Graph) -> list[NamedRom]:
             while name in taken:
                 name += "_"
             taken.add(name)
-            roms.append(NamedRom(name, node.name, node.op.kind, rom))
+            if layout == "flat":
+                rom = replace(rom, words=rom.words.reshape(-1, 1), rows=1, whole_row=True, packed=1)
+            roms.append(NamedRom(name, node, rom))
     return roms
 
 
@@ -72,13 +90,13 @@ def _hex(word: int, bits: int) -> str:
 
 def _coe(rom: NamedRom) -> bytes:
     words = [_hex(w, rom.word_bits) for w in rom.words()]
-    head = f"; {comment(rom.node)}: {rom.rom.role}\nmemory_initialization_radix=16;\nmemory_initialization_vector=\n"
+    head = f"; {rom.head}\nmemory_initialization_radix=16;\nmemory_initialization_vector=\n"
     return (head + ",\n".join(words) + ";\n").encode()
 
 
 def _mif(rom: NamedRom) -> bytes:
     lines = [
-        f"-- {comment(rom.node)}: {rom.rom.role}",
+        f"-- {rom.head}",
         f"DEPTH = {rom.rom.depth};",
         f"WIDTH = {rom.word_bits};",
         "ADDRESS_RADIX = HEX;",
@@ -91,12 +109,12 @@ def _mif(rom: NamedRom) -> bytes:
 
 
 def _readmemh(rom: NamedRom) -> bytes:
-    lines = [f"// {comment(rom.node)}: {rom.rom.role}", *(_hex(w, rom.word_bits) for w in rom.words())]
+    lines = [f"// {rom.head}", *(_hex(w, rom.word_bits) for w in rom.words())]
     return ("\n".join(lines) + "\n").encode()
 
 
 def _readmemb(rom: NamedRom) -> bytes:
-    lines = [f"// {comment(rom.node)}: {rom.rom.role}", *(f"{w:0{rom.word_bits}b}" for w in rom.words())]
+    lines = [f"// {rom.head}", *(f"{w:0{rom.word_bits}b}" for w in rom.words())]
     return ("\n".join(lines) + "\n").encode()
 
 
@@ -108,7 +126,7 @@ def _bin(rom: NamedRom) -> bytes:
 def _header(rom: NamedRom) -> bytes:
     guard = f"{rom.name.upper()}_ROM_H"
     kind = rom.rom.word_type
-    lines = [f"// {comment(rom.node)}: {rom.rom.role}, {rom.rom.depth} x {rom.rom.lanes} codes of {rom.rom.label}"]
+    lines = [f"// {rom.head}, {rom.rom.depth} x {rom.rom.lanes} codes of {rom.rom.label}"]
     lines += [f"#ifndef {guard}", f"#define {guard}", ""]
     if kind.width > 64:
         raise SpecError(f"ROM '{rom.name}' has codes of {kind.width} bits", remedy="leave out the format h")
@@ -145,21 +163,28 @@ WRITERS: Mapping[str, Callable[[NamedRom], bytes]] = MappingProxyType(
 )
 
 
-def rom_files(graph: Graph, formats: tuple[str, ...]) -> dict[str, bytes]:
+def rom_files(graph: Graph, formats: tuple[str, ...], layout: str = "fold") -> dict[str, bytes]:
     """The files of all ROMs in each format, and the manifest."""
     unknown = [f for f in formats if f not in WRITERS]
     if unknown or not formats:
-        raise SpecError(f"unknown ROM format '{''.join(unknown[:1])}'", remedy="use some of: " + ",".join(WRITERS))
+        raise SpecError(
+            f"unknown ROM format '{printable(''.join(unknown[:1]), 40)}'", remedy="use some of: " + ",".join(WRITERS)
+        )
     files: dict[str, bytes] = {}
     records = []
-    for rom in design_roms(graph):
+    for rom in design_roms(graph, layout):
         names = {fmt: f"{rom.name}.{fmt}" for fmt in formats}
-        files.update({names[fmt]: WRITERS[fmt](rom) for fmt in formats})
-        records.append(_record(rom, names))
+        written = {names[fmt]: WRITERS[fmt](rom) for fmt in formats}
+        files.update(written)
+        records.append(_record(rom, names, {n: hashlib.sha256(data).hexdigest() for n, data in written.items()}))
     manifest = {
         "hwq": __version__,
         "model": graph.name,
         "digest": files_digest(files),
+        "layout": layout,
+        "order": "words in order of address: [fold][PE * SIMD] of weights, [channel] of what is stated per channel, "
+        + ("a word a row" if layout == "fold" else "row after row, a word a code"),
+        "endianness": "little",
         "packing": "lane 0 in the lowest bits of a word; two's complement where a ROM states no values of its coding; "
         ".bin words little-endian, whole bytes",
         "roms": records,
@@ -168,14 +193,17 @@ def rom_files(graph: Graph, formats: tuple[str, ...]) -> dict[str, bytes]:
     return files
 
 
-def _record(rom: NamedRom, files: Mapping[str, str]) -> dict[str, Any]:
+def _record(rom: NamedRom, files: Mapping[str, str], digests: Mapping[str, str]) -> dict[str, Any]:
     kind, word, coding = rom.rom.type, rom.rom.word_type, rom.rom.coding
     values = None if coding is None else _values(coding)
     return {
         "name": rom.name,
         "node": rom.node,
-        "kernel": rom.kernel,
+        "kernel": rom.layer.op.kind,
         "role": rom.rom.role,
+        "memory": storage_hint(rom.rom, rom.layer.memory).removeprefix("rom_"),
+        "folding": {k: int(v) for k in ("pe", "simd") if isinstance(v := getattr(rom.layer.op, k, None), int)},
+        "shape": [rom.rom.depth, rom.rom.lanes],
         "depth": rom.rom.depth,
         "lanes": rom.rom.lanes,
         "word_bits": rom.word_bits,
@@ -188,6 +216,7 @@ def _record(rom: NamedRom, files: Mapping[str, str]) -> dict[str, Any]:
         "scale": float(kind.lsb),
         "digest": hashlib.sha256(digest_bytes(rom.rom)).hexdigest(),
         "files": dict(files),
+        "file_digests": dict(digests),
     }
 
 
@@ -206,18 +235,30 @@ def _words_of_text(text: str, radix: int) -> list[int]:
 
 
 def _words_of_coe(text: str) -> list[int]:
-    body = text.split("memory_initialization_vector=", 1)[1].split(";", 1)[0]
+    text = re.sub(r"^\s*;[^\n]*", "", text, flags=re.MULTILINE)
+    head, body = text.split("memory_initialization_vector=", 1)
+    if head.split() != ["memory_initialization_radix=16;"]:
+        raise ValueError("a radix that hwq does not write")
+    body = body.split(";", 1)[0]
     return [int(w, 16) for w in re.split(r"[,\s]+", body) if w]
 
 
-def _words_of_mif(text: str) -> list[int]:
-    body = text.split("CONTENT BEGIN", 1)[1].split("END;", 1)[0]
-    pairs = [line.strip(" ;").split(":") for line in body.splitlines() if ":" in line]
+def _words_of_mif(text: str, rom: Mapping[str, Any]) -> list[int]:
+    text = re.sub(r"--[^\n]*", "", text)
+    head, body = text.split("CONTENT BEGIN", 1)
+    stated = {k.strip(): v.strip() for k, v in (p.split("=") for p in head.split(";") if p.strip())}
+    wanted = {"DEPTH": rom["depth"], "WIDTH": rom["word_bits"], "ADDRESS_RADIX": "HEX", "DATA_RADIX": "HEX"}
+    if stated != {k: str(v) for k, v in wanted.items()}:
+        raise ValueError("a header that is not the manifest's")
+    pairs = [line.strip(" ;").split(":") for line in body.split("END;", 1)[0].splitlines() if ":" in line]
     table = {int(a, 16): int(w, 16) for a, w in pairs}
+    if len(table) != len(pairs):
+        raise ValueError("an address twice")
     return [table[i] for i in range(len(table))]
 
 
 def _words_of_header(text: str, rom: Mapping[str, Any]) -> list[int]:
+    text = re.sub(r"//[^\n]*", "", text)
     body = text.split("] = {", 1)[1].replace("(-9223372036854775807LL - 1)", "-9223372036854775808")
     codes = [int(v) for v in re.findall(r"-?\d+", body.rsplit("};", 1)[0])]
     return _packed(np.asarray(codes, dtype=object).reshape(rom["depth"], rom["lanes"]), rom)
@@ -242,11 +283,11 @@ def read_words(path: Path, rom: Mapping[str, Any]) -> list[int]:
         return [int.from_bytes(data[i : i + size], "little") for i in range(0, len(data), size)]
     if kind == "npy":
         return _packed(np.load(path, allow_pickle=False), rom)
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     if kind == "coe":
         return _words_of_coe(text)
     if kind == "mif":
-        return _words_of_mif(text)
+        return _words_of_mif(text, rom)
     if kind == "h":
         return _words_of_header(text, rom)
     return _words_of_text(text, 2 if kind == "memb" else 16)
@@ -263,24 +304,44 @@ def unpack(words: list[int], rom: Mapping[str, Any]) -> Codes:
 def check_folder(folder: Path) -> list[str]:
     """What is wrong with the ROM files of a folder: one line a file whose contents are not the manifest's digest."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_text())
-        roms = manifest["roms"]
-    except (OSError, ValueError, KeyError):
-        raise SpecError(f"'{folder}' holds no ROM manifest", remedy="write one with hwq rom MODEL -o DIR") from None
-    problems = []
-    for rom in roms:
-        for name in rom["files"].values():
-            problems += _check_file(folder / Path(name).name, rom)
-    return problems
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        files = [(Path(str(name)).name, rom) for rom in manifest["roms"] for name in rom["files"].values()]
+        for _, rom in files:
+            _check_record(rom)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise SpecError(
+            f"'{printable(folder)}' holds no ROM manifest", remedy="write one with hwq rom MODEL -o DIR"
+        ) from None
+    return [problem for name, rom in files for problem in _check_file(folder / name, rom)]
+
+
+def _check_record(rom: Mapping[str, Any]) -> None:
+    """Raises `ValueError` where a record is none that hwq writes: sizes that no memory holds, or that disagree."""
+    sizes = [rom[k] for k in ("depth", "lanes", "width", "word_bits")]
+    if any(type(v) is not int or not 0 < v <= MOST_BITS for v in sizes) or sizes[1] * sizes[2] != sizes[3]:
+        raise ValueError("sizes")
+    str(rom.get("coding", rom["type"])), rom["digest"], rom["signed"], rom.get("file_digests", {}).get("")
 
 
 def _check_file(path: Path, rom: Mapping[str, Any]) -> list[str]:
+    name, bits = printable(path.name, 80), int(rom["word_bits"])
     try:
-        codes = unpack(read_words(path, rom), rom)
-    except (OSError, ValueError, IndexError, KeyError) as error:
-        return [f"{path.name}: cannot be read back ({type(error).__name__})"]
+        content = path.read_bytes()
+        words = read_words(path, rom)
+        if any(not 0 <= w >> bits <= 0 for w in words):
+            return [f"{name}: a word of more than {bits} bits"]
+        codes = unpack(words, rom)
+    except FileNotFoundError:
+        return [f"{name}: is missing"]
+    except (OSError, ValueError, IndexError, KeyError, EOFError, MemoryError, SyntaxError, TypeError) as error:
+        return [f"{name}: cannot be read back ({type(error).__name__})"]
     if codes.shape != (rom["depth"], rom["lanes"]):
-        return [f"{path.name}: {codes.shape[0]} words, not {rom['depth']}"]
+        return [f"{name}: {codes.shape[0]} words, not {rom['depth']}"]
     plain = codes if int(rom["width"]) > 62 else codes.astype(np.int64)
     digest = hashlib.sha256(digest_bytes_of(str(rom.get("coding", rom["type"])), plain)).hexdigest()
-    return [] if digest == rom["digest"] else [f"{path.name}: its codes are not the manifest's"]
+    if digest != rom["digest"]:
+        return [f"{name}: its codes are not the manifest's"]
+    stated = rom.get("file_digests", {}).get(path.name)
+    if stated is not None and hashlib.sha256(content).hexdigest() != stated:
+        return [f"{name}: its codes are the manifest's, but it is not as hwq wrote it"]
+    return []
