@@ -220,6 +220,60 @@ def test_many_random_wide_expressions_equal_rationals_and_the_vendors_header(ven
     check_wide(vendor, 100, seed, tmp_path)
 
 
+IN_PLACE = """
+template <class A, class B, int W, int V> void in_place() {
+  for (long u = 0; u < (1l << W); ++u) {
+    for (long v = 0; v < (1l << V); ++v) {
+      A a, sum, less, part; B b;
+      SET(a, u, W); SET(b, v, V); SET(sum, u, W); SET(less, u, W); SET(part, u, W);
+      sum += b; sum += b; less -= b; less -= a;
+      SET(part, v, (W + 1) / 2);
+      const A copy = a * b;
+      std::printf("%ld %ld %ld %ld %d ", GET(sum, W), GET(less, W), GET(part, W), GET(copy, W), sum < less ? 1 : 0);
+    }
+  }
+}
+int main() {
+"""
+ACCESS = {
+    "ap": (
+        "#define SET(x, c, W) x.range((W) - 1, 0) = ap_int<64>(c)\n"
+        "#define GET(x, W) (long(ap_int<16>(x.range((W) - 1, 0))) & ((1l << (W)) - 1))\n"
+    ),
+    "ac": (
+        "#define SET(x, c, W) x.set_slc(0, ac_int<(W), false>(c))\n"
+        "#define GET(x, W) (long(ac_int<17, true>(x.template slc<(W)>(0)).to_int64()) & ((1l << (W)) - 1))\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_narrow_numbers_changed_in_place_equal_the_vendors(vendor: str, tmp_path: Path):
+    """Every pair of codes: sums and differences that wrap, some bits replaced, products cut off, and then compared."""
+    style, folder = VENDORS[vendor]
+    calls = [
+        f"  in_place<{style.storage(a)}, {style.storage(b)}, {a.width}, {b.width}>();"
+        for signed in (True, False)
+        for a, b in (
+            (FixedType(signed, w, f), FixedType(other, v, 1))
+            for w, f in ((1, 0), (2, 1), (3, 2), (5, 0), (7, 1), (8, 1), (9, 2))
+            for other, v in ((signed, 3), (signed, min(w, 4)))
+        )
+    ]
+    head = f'#include "{style.header}"\n#include "{style.header.replace("fixed", "int")}"\n#include <cstdio>\n'
+    (tmp_path / "cases.cpp").write_text("\n".join([head + ACCESS[vendor] + IN_PLACE, *calls, "}"]))
+    outs = []
+    for include in (NATIVE, vendor_headers(folder)):
+        command = ["g++", "-std=c++17", "-O1", "-w", "-isystem", str(include), "cases.cpp", "-o", "cases"]
+        built = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+        assert built.returncode == 0, built.stderr[:2000]
+        outs.append(
+            subprocess.run(["./cases"], capture_output=True, text=True, check=True, cwd=tmp_path).stdout.split()
+        )
+    assert len(outs[0]) > 50_000
+    assert outs[0] == outs[1]
+
+
 def write_project(graph, target: Target, folder: Path, change=lambda path, text: text) -> None:
     for path, text in render(graph, target, Settings("samples", "", 5.0, "test")).items():
         file = folder / path
