@@ -91,6 +91,7 @@ def report(found: dict[str, Any]) -> str:
         "A ratio above 1 means that hwq is faster. onnxruntime (ort) runs the same graph in float32 without",
         "quantizers, the floor for any simulator. hls4ml's predict includes its Python loop; hwq's C-simulation with",
         "ap_fixed includes the writing and reading of vectors and the start of its processes, one for each core.",
+        "The prelude is the vendor's headers as parsed; the build cache holds it from a machine's second build on.",
         "",
     ]
 

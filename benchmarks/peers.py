@@ -18,7 +18,7 @@ os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", TF_CPP_MIN_LOG_
 import numpy as np
 import onnx
 
-SECONDS = 3.0  # about how long a repeated measurement may take
+SECONDS = 1.5  # about how long a repeated measurement may take
 
 
 def median(run: Callable[[], Any]) -> float:
