@@ -147,6 +147,28 @@ def test_codes_lose_the_bits_and_the_range_that_no_step_needs(lower: float, drop
     assert design.simulate(x, codes=True).tolist() == want
 
 
+@pytest.mark.parametrize("kind", ["ap_fixed<20,6>", "ap_fixed<40,26>"])
+def test_a_clamp_before_a_function_bounds_its_table_however_wide_the_codes(kind: str, tmp_path: Any):
+    constants = [numpy_helper.from_array(np.float32(v), n) for n, v in (("lo", -1.0), ("hi", 0.9))]
+    nodes = [
+        helper.make_node("Clip", ["x", "lo", "hi"], ["c"], name="c"),
+        helper.make_node("Sin", ["c"], ["s"], name="s"),
+        helper.make_node("Mul", ["s", "c"], ["f"], name="f"),
+        quant_node("f", "y", (8, 1, 2.0**-7, 0.0, "ROUND"), constants),
+    ]
+    design = hwq.compile(model(nodes, constants, 4, ["y"]), {"input_types": {"x": kind}})
+    assert [n.op.kind for n in design.graph.nodes] == ["shift", "lut"]
+    x = np.random.default_rng(0).integers(-(1 << 15), 1 << 15, (150, 4)) / 2.0**14
+    x[0] = -32, 31, -31.5, 0
+    kept = [[min(max(MP.mpf(v), -1), f32(0.9)) for v in row] for row in x.tolist()]
+    assert design.simulate(x, codes=True).tolist() == [
+        [min(nearest(v * MP.sin(v) * 128, "ROUND"), 127) for v in row] for row in kept
+    ]
+    project = design.export(tmp_path / "p")
+    assert project.verify(x, "native")
+    assert project.prove("native")
+
+
 def test_what_neither_turns_once_nor_can_be_narrowed_names_the_quantizer_to_add():
     constants: list[Any] = []
     nodes = [

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import ceil, floor
 from typing import Any
 
 import numpy as np
@@ -90,6 +91,28 @@ def turn_of(curve: Curve, channel: int) -> Turn | None:
             if line is not None:
                 return _gated(line, other, channel)
     return None
+
+
+def window_of(curve: Curve, lo: int, hi: int, channel: int) -> tuple[int, int]:
+    """The part of codes lo..hi outside which a curve no longer changes: clamps of the codes bound it."""
+    if isinstance(curve, Joined):
+        one, other = (window_of(c, lo, hi, channel) for c in (curve.left, curve.right))
+        return min(one[0], other[0]), max(one[1], other[1])
+    if isinstance(curve, Applied):
+        return window_of(curve.of, lo, hi, channel)
+    if not isinstance(curve, Scaled):
+        return lo, hi
+    first, last = window_of(curve.of, lo, hi, channel)
+    line = _line(curve.of, channel)
+    if line is None:
+        return first, last
+    a, b = _at(curve.a, channel) * line[0], _at(curve.a, channel) * line[1] + _at(curve.b, channel)
+    if a == 0:
+        return first, first
+    bounds = [None if v is None else (_at(v, channel) - b) / a for v in (curve.lo, curve.hi)]
+    least, most = bounds if a > 0 else bounds[::-1]
+    first = first if least is None else min(max(first, floor(least)), last)
+    return first, last if most is None else max(min(last, ceil(most)), first)
 
 
 def _at(values: Rationals, channel: int) -> Fraction:

@@ -9,11 +9,12 @@ import numpy as np
 from hwq import real
 from hwq.fixed import Codes, FixedType, Rounding
 from hwq.functions import Curve, CurveSteps, Step, codes_of
-from hwq.functions.turns import sides_of
+from hwq.functions.turns import sides_of, window_of
 from hwq.ops import Channels, Extremum, Shift
 from hwq.ops.requant import Requant
 from hwq.passes.lowering.state import Lowering
 
+MOST_CODE = 1 << 60
 MOST_LISTED = 1 << 22  # entries of all channels that are computed to see whether fewer would do
 
 
@@ -57,12 +58,14 @@ def narrowed(
     which nothing changes. None: more codes matter.
     """
     x = low.edges[edge]
-    span = x.hi - x.lo + 1
-    if span * count > MOST_LISTED:
+    windows = [window_of(curve, x.lo, x.hi, c) for c in range(count)]
+    lo, hi = min(w[0] for w in windows), max(w[1] for w in windows)
+    span = hi - lo + 1
+    if span * count > MOST_LISTED or max(abs(lo), abs(hi)) >= MOST_CODE:
         return None
-    every = np.broadcast_to(np.arange(x.lo, x.hi + 1, dtype=np.int64), (count, span))
+    every = np.broadcast_to(np.arange(lo, hi + 1, dtype=np.int64), (count, span))
     table = codes_of(curve, step, every)
-    moves = np.nonzero((np.diff(table, axis=1) != 0).any(axis=0))[0] + x.lo + 1
+    moves = np.nonzero((np.diff(table, axis=1) != 0).any(axis=0))[0] + lo + 1
     if not moves.size:
         return None
     start = int(moves[0])
@@ -75,5 +78,5 @@ def narrowed(
     add = None if offset == 0 else np.asarray([-offset], dtype=np.int64)
     (out,) = low.emit(node, Shift(drop, Rounding.FLOOR, first, last, add), edge)
     own = low.edges[out]
-    places = np.clip((np.arange(own.lo, own.hi + 1) << drop) + offset, x.lo, x.hi) - x.lo
+    places = np.clip((np.arange(own.lo, own.hi + 1) << drop) + offset, lo, hi) - lo
     return out, table[:, places], own.lo
