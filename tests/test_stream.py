@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import hwq
 import test_conv
 import test_models
 from conftest import Cli
+from hwq.codegen.environment import data_folder
 from hwq.codegen.render import Settings
 from hwq.codegen.streams import render_stream
 from hwq.exact import scalar
@@ -25,6 +27,7 @@ from hwq.toolchain import find_headers
 from hwq.verify import Result, verify_codes
 from hwq.window import Window
 from test_ops import BATCH, SAMPLES, drawn_codes, graph_of
+from test_warnings import STRICT
 
 needs_headers = pytest.mark.skipif(find_headers(get_target("vivado")) is None, reason="no headers: pip install da4ml")
 
@@ -47,6 +50,23 @@ def verified(graph: Graph, target: str, folder: Path, types: str, batch: int = 3
 def test_every_sample_streams_as_the_simulator_says_with_native_types(tmp_path: Path) -> None:
     result = verified(graph_of([sample for _, sample in SAMPLES]), "catapult", tmp_path, "native")
     assert result, result.fault or str(result.first)
+
+
+@pytest.mark.parametrize(
+    "target", ["native", *(pytest.param(t, marks=pytest.mark.slow) for t in sorted(TARGETS) if t != "native")]
+)
+def test_every_process_compiles_without_a_warning(target: str, tmp_path: Path) -> None:
+    headers = find_headers(get_target(target))
+    if headers is None:
+        pytest.skip(f"no headers for {target}: pip install da4ml")
+    folder = written(graph_of([sample for _, sample in SAMPLES]), target, tmp_path)
+    own = data_folder("hls_testbench") / "streams"
+    standard = "-std=c++17" if target == "native" else "-std=c++14"
+    searched = [f"-I{folder}/src", "-isystem", str(headers.folder), "-idirafter", str(own)]
+    sources = [str(folder / "src/samples.cpp"), str(folder / "tb/samples_tb.cpp")]
+    flags = ["-fsyntax-only", "-Wall", "-Wextra", *STRICT]
+    done = subprocess.run(["g++", standard, *flags, *searched, *sources], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr[:2000]
 
 
 @pytest.mark.slow
