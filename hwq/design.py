@@ -17,7 +17,7 @@ from hwq.codegen.batch import c_face, host_converts
 from hwq.codegen.naming import port_names
 from hwq.codegen.project import MANIFEST, files_digest, write_files
 from hwq.codegen.render import Settings, render
-from hwq.codegen.streams import render_stream
+from hwq.codegen.streams import render_stream, stream_record
 from hwq.config import Config, load_config
 from hwq.describe import TensorInfo, input_infos, layer_rows, output_infos, port_record, weights_digest
 from hwq.emulate import Emulator, load_library
@@ -137,6 +137,7 @@ class Design:
             "outputs": [port_record(o) for o in self.outputs],
             "estimate": self.estimate(),
             "layers": list(self.rows()),
+            **(stream_record(self.graph, settings.top) if self.config.io == "stream" else {}),
         }
         files[MANIFEST] = (json.dumps(manifest, indent=1) + "\n").encode()
         return files

@@ -136,6 +136,21 @@ def depths(plan: Plan) -> dict[str, int]:
     return {f.name: found[f.name] for f in plan.fifos}
 
 
+def stream_record(graph: Graph, top: str) -> dict[str, Any]:
+    """The processes and FIFOs of a design, for JSON."""
+    plan = stream_plan(graph, top)
+    depth = depths(plan)
+    return {
+        "processes": [
+            {"name": p.name, "node": p.node, "what": p.summary, "held_bits": p.buffered_bits} for p in plan.processes
+        ],
+        "fifos": [
+            {"name": f.name, "tokens": f.tokens, "lanes": f.lanes, "width": f.type.width, "depth": depth[f.name]}
+            for f in plan.fifos
+        ],
+    }
+
+
 @dataclass(frozen=True)
 class _Port:
     """A port as the templates that arrays and streams share see it."""
