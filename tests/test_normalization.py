@@ -118,7 +118,7 @@ def test_what_leaves_the_design_is_within_a_step_of_the_real_value(name: str):
 
 
 @pytest.mark.parametrize("name", KINDS)
-@pytest.mark.parametrize(("bits", "step"), [(6, 0.3), (8, 1 / 16), (16, 2.0**-12)])
+@pytest.mark.parametrize(("bits", "step"), [(6, 0.3), (8, 1 / 16), (16, 2.0**-12), (16, 2.0**-19)])
 def test_a_quantizer_behind_it_is_within_one_of_its_codes(name: str, bits: int, step: float):
     design, x = hwq.compile(net(name, bits, step)), inputs(name)
     half = 1 << (bits - 1)

@@ -80,6 +80,31 @@ def softmax_model(scale: float, axis: int, shape: list[int], opset: int = 13) ->
     )
 
 
+@pytest.mark.parametrize(
+    ("count", "scale", "step"),
+    [(10, 0.05, 2.0**-20), (1000, 0.05, 1e-2 / 65535), (3000, 0.0004, 1 / 65535), (10, 1e-6, 2.0**-16), (10, 50, 0.01)],
+)
+def test_a_quantizer_of_any_step_behind_a_softmax_is_within_one_of_its_codes(count: int, scale: float, step: float):
+    scale, step = np.float32(scale), np.float32(step)
+    constants = [const("s", scale), const("z", 0.0), const("bits", 16.0), const("t", step)]
+    nodes = [node("Quant", "x s z bits", "q", signed=1), node("Softmax", "q", "p", axis=-1)]
+    nodes.append(node("Quant", "p t z bits", "y", signed=0))
+    x = np.random.default_rng(3).normal(size=(20, count)) * min(3, float(scale) * 8000)
+    got = hwq.compile(model(nodes, {"x": [1, count]}, constants=constants)).simulate(x, codes=True)
+    q = np.clip(np.rint(x / float(scale)), -(1 << 15), (1 << 15) - 1).astype(np.longdouble) * np.longdouble(scale)
+    e = np.exp(q - q.max(axis=1, keepdims=True))
+    want = np.clip(np.rint(e / e.sum(axis=1, keepdims=True) / np.longdouble(step)), 0, (1 << 16) - 1)
+    assert np.abs(got - want).max() <= 1
+
+
+def test_a_quantizer_of_an_absurd_step_behind_a_softmax_is_refused():
+    constants = [const("s", 0.1), const("z", 0.0), const("bits", 8.0), const("t", 1e-15)]
+    nodes = [node("Quant", "x s z bits", "q", signed=1), node("Softmax", "q", "p", axis=-1)]
+    nodes.append(node("Quant", "p t z bits", "y", signed=0))
+    with pytest.raises(UnsupportedError, match=r"quantizer of step 1e-15.*at least 2\^-38"):
+        hwq.compile(model(nodes, {"x": [1, 4]}, constants=constants))
+
+
 def test_a_final_softmax_has_sixteen_bits_and_sums_to_about_one():
     design = hwq.compile(softmax_model(0.0625, 1, [1, 10]))
     x = np.random.default_rng(0).normal(0, 3, (50, 10))

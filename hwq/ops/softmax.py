@@ -14,6 +14,8 @@ from hwq.ir import Edge, Shape
 from hwq.ops.base import Kernel, Op, Rom, Sample
 from hwq.ops.units import Kind, Unit
 
+WORD_BITS = 62
+
 
 @dataclass(frozen=True, eq=False)
 class Softmax(Op):
@@ -70,19 +72,21 @@ class Softmax(Op):
     def exponentials(self, distance: Codes) -> Codes:
         """`2**exp_frac * exp`, as the tables have it, of non-negative distances."""
         d = np.minimum(distance, self.furthest).astype(np.int64)
-        e: Codes = self.high[d >> self.split]
+        wide = 2 * self.exp_frac + 1 > WORD_BITS  # the product of two entries
+        e: Codes = self.high.astype(object if self.split and wide else np.int64)[d >> self.split]
         if self.split:
             e = (e * self.low[d & ((1 << self.split) - 1)] + (1 << (self.exp_frac - 1))) >> self.exp_frac
-        return e
+        return e.astype(np.int64)
 
     def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
         axis = self.axis + 1
+        dtype = object if self.exp_frac + self.frac + 2 > WORD_BITS else np.int64
 
         def kernel(codes: Codes) -> tuple[Codes, ...]:
-            e = self.exponentials(codes.max(axis=axis, keepdims=True) - codes)
+            e = self.exponentials(codes.max(axis=axis, keepdims=True) - codes).astype(dtype, copy=False)
             total = e.sum(axis=axis, keepdims=True)
             rounded: Codes = ((e << (self.frac + 1)) // total + 1) >> 1
-            return (rounded,)
+            return (rounded.astype(np.int64),)
 
         return kernel
 
@@ -110,5 +114,7 @@ class Softmax(Op):
         yield Sample("one_table", cls(1, whole, one, 0, 20, 16), (Edge.covering((1, 10), -100, 99, 3),))
         high, low = np.append(table(0.004 * 64, 60, 24), 0), table(0.004, 64, 24)
         yield Sample("two_tables", cls(1, high, low, 6, 24, 18), (Edge.covering((1, 7), -3000, 5000),))
+        high, low = np.append(table(0.02 * 16, 120, 45), 0), table(0.02, 16, 45)
+        yield Sample("past_int64", cls(1, high, low, 4, 45, 32), (Edge.covering((1, 5), -900, 900),))
         yield Sample("inner_axis", cls(1, whole, one, 0, 20, 8), (Edge.covering((1, 4, 3), -20, 20),))
         yield Sample("lone_element", cls(1, whole, one, 0, 20, 8), (Edge.covering((1, 1), -20, 20),))

@@ -12,7 +12,7 @@ from hwq.ir import Edge
 from hwq.ops import Normalize
 from hwq.ops.normalize import WORD_BITS
 from hwq.passes.lowering.grids import on_one_grid, settled
-from hwq.passes.lowering.softmax import GUARD_BITS, OUTPUT_BITS
+from hwq.passes.lowering.places import places
 from hwq.passes.lowering.state import Affine, Coded, Lowering, State, coded
 
 
@@ -23,8 +23,7 @@ def lower_normalize(low: Lowering, node: real.RealNode, op: real.Normalize, x: S
     if step is None or step <= 0 or offset is None or (offset != 0 and not op.centred):
         x = on_one_grid(low, node, x, [])
         step = x.of.a.reshape(-1)[0]
-    followed = any(node.outputs[0] in reader.inputs for reader in low.graph.nodes)
-    frac = OUTPUT_BITS + (GUARD_BITS if followed else 0)
+    frac = places(low, node)
     made = normalize_op(op, step, low.edges[x.edge], frac)
     (out,) = low.emit(node, made, x.edge)
     return [Coded(out, Affine(scalar(pow2(-frac)), scalar(0)))]
@@ -36,14 +35,14 @@ def normalize_op(op: real.Normalize, step: Fraction, x: Edge, frac: int) -> Norm
     half_log = (((n if op.mean else 1) - 1).bit_length() + 1) >> 1  # of the greatest result
     guard = 0 if op.power == 1 else frac + 3 + half_log
     exact = op.eps * (n**2 if op.mean else 1) / step**2  # in the units of squared codes
-    places = 0
+    eps_frac = 0
     if exact:
-        places = max(0, frac + 2 + half_log - max(0, int(exact).bit_length() - 1))
-        places += places % 2
-    made = Normalize(op.axis, op.centred, op.mean, op.power, round(exact * 2**places), places, guard, frac)
+        eps_frac = max(0, frac + 2 + half_log - max(0, int(exact).bit_length() - 1))
+        eps_frac += eps_frac % 2
+    made = Normalize(op.axis, op.centred, op.mean, op.power, round(exact * 2**eps_frac), eps_frac, guard, frac)
     if made.root_type(x).width > WORD_BITS:
         raise UnsupportedError(
-            f"a normalization over {n} sums of {x.type.width} bits",
-            remedy="put a quantizer of at most 16 bits before it",
+            f"a normalization over {n} codes of {x.type.width} bits, to {frac} binary places",
+            remedy="put a narrower quantizer before it, or a coarser one behind it",
         )
     return made

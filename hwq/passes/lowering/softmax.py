@@ -13,10 +13,9 @@ from hwq.exact import scalar, uniform
 from hwq.fixed import Codes, pow2
 from hwq.ops import Softmax
 from hwq.passes.lowering.grids import on_one_grid, settled
+from hwq.passes.lowering.places import places
 from hwq.passes.lowering.state import Affine, Coded, Lowering, State, coded
 
-OUTPUT_BITS = 16  # of a softmax that leaves the design
-GUARD_BITS = 2  # more where a quantizer follows
 TABLE_ENTRIES = 4096  # a longer table is split into two
 DIGITS = 60
 
@@ -29,8 +28,7 @@ def lower_softmax(low: Lowering, node: real.RealNode, op: real.Softmax, x: State
         x = on_one_grid(low, node, x, [])
         step = x.of.a.reshape(-1)[0]
     edge = low.edges[x.edge]
-    followed = any(node.outputs[0] in reader.inputs for reader in low.graph.nodes)
-    frac = OUTPUT_BITS + (GUARD_BITS if followed else 0)
+    frac = places(low, node)
     made = softmax_op(step, op.axis, edge.shape[op.axis], edge.hi - edge.lo, frac)
     (out,) = low.emit(node, made, x.edge)
     return [Coded(out, Affine(scalar(pow2(-frac)), scalar(0)))]
