@@ -29,7 +29,7 @@ Doubles = npt.NDArray[np.float64]
 class Picture:
     """One channel of a circuit: output codes `got` at input `codes`, and the real function in output codes.
 
-    `errors` is `got - real` in LSB; where the real value lies outside the output's range, against that range's end.
+    `errors` is `got - real` in LSB; a real value half an LSB or more outside the output's range counts as its end.
     """
 
     node: str
@@ -140,7 +140,7 @@ def _real(exact: object, codes: Codes) -> Doubles | None:
 
 
 def _errors(got: Codes, real: Doubles, y: Edge) -> Doubles:
-    near = (real > y.lo - 1) & (real < y.hi + 1)
+    near = (real > y.lo - 0.5) & (real < y.hi + 0.5)
     kept = np.where(near, real, np.clip(real, y.lo, y.hi))
     return np.asarray(np.nan_to_num(got - kept), dtype=np.float64)
 

@@ -186,7 +186,8 @@ def _envelope(panel: Panel, codes: Doubles, errors: Doubles) -> list[tuple[float
 def picture_svg(shown: Picture, alone: bool = False) -> str:
     """The chart of one circuit."""
     name = printable(shown.node, 60) or "(unnamed)"
-    return svg(WIDTH, HEIGHT, picture_parts(shown, name), f"{name}: {shown.title}", alone)
+    tall = HEIGHT if shown.real is not None else TOP + CURVES + 38
+    return svg(WIDTH, tall, picture_parts(shown, name), f"{name}: {shown.title}", alone)
 
 
 def sheet_svg(shown: Sequence[Picture]) -> str:
