@@ -165,7 +165,9 @@ def _forget_oldest(cache: Path, kept: Path) -> None:
     entries = []
     for entry in cache.iterdir():
         with contextlib.suppress(OSError):
-            size = sum(f.stat().st_size for f in entry.rglob("*") if f.is_file())
+            unfinished = entry.name.startswith(".")  # the rest are folders of files
+            files = [f for f in entry.rglob("*") if f.is_file()] if unfinished else os.scandir(entry)
+            size = sum(f.stat().st_size for f in files)
             entries.append((entry.stat().st_mtime, size, entry))
     total = sum(size for _, size, _ in entries)
     for used, size, entry in sorted(entries):
