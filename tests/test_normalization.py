@@ -9,6 +9,7 @@ from typing import Any
 
 import mpmath
 import numpy as np
+import onnx
 import pytest
 
 import hwq
@@ -153,6 +154,58 @@ def test_every_vector_of_three_small_codes_is_within_a_step(centred: bool, mean:
             exact = MP.mpf(term.numerator) / term.denominator / root * 2**12 if root else MP.mpf(0)
             assert abs(code - exact) < 1
             assert abs(code - int(MP.nint(exact))) <= 1
+
+
+SPELLINGS = ["pow", "mul", "pow_half", "reciprocal", "rsqrt"]
+
+
+def spelt_out(spelling: str, centred: bool, axes: list[int]) -> Any:
+    """LayerNorm or RMSNorm as exporters write them in small ops."""
+    constants = [const("s", SCALE), const("z", 0.0), const("b", 8.0), const("two", 2.0), const("e", 1e-5)]
+    constants += [const("one", 1.0), const("half", 0.5), const("minus_half", -0.5), const("t", 1 / 16)]
+    constants += [const("g", RNG.uniform(-2, 2, 4)), const("c", RNG.normal(size=4))]
+    nodes, d = [node("Quant", "x s z b", "q", signed=1, narrow=0, rounding_mode="ROUND")], "q"
+    if centred:
+        nodes += [node("ReduceMean", "q", "m", axes=axes), node("Sub", "q m", "d")]
+        d = "d"
+    nodes.append(node("Mul", f"{d} {d}", "p") if spelling == "mul" else node("Pow", f"{d} two", "p"))
+    nodes += [node("ReduceMean", "p", "v", axes=axes), node("Add", "v e", "w")]
+    if spelling == "pow_half":
+        nodes += [node("Pow", "w half", "r"), node("Div", f"{d} r", "n")]
+    elif spelling == "reciprocal":
+        nodes += [node("Sqrt", "w", "r"), node("Div", "one r", "i"), node("Mul", f"i {d}", "n")]
+    elif spelling == "rsqrt":
+        nodes += [node("Pow", "w minus_half", "i"), node("Mul", f"{d} i", "n")]
+    else:
+        nodes += [node("Sqrt", "w", "r"), node("Div", f"{d} r", "n")]
+    nodes += [node("Mul", "n g", "ng"), node("Add", "ng c", "a")]
+    nodes.append(node("Quant", "a t z b", "y", signed=1, narrow=0, rounding_mode="ROUND"))
+    return model(nodes, {"x": (1, 3, 5, 4)}, ["y"], constants)
+
+
+@pytest.mark.parametrize("axes", [[-1], [1, 2, 3], [2]])
+@pytest.mark.parametrize("centred", [True, False])
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_normalizations_in_small_ops_are_found(spelling: str, centred: bool, axes: list[int]):
+    net = spelt_out(spelling, centred, axes)
+    values = {t.name: onnx.numpy_helper.to_array(t).astype(np.longdouble) for t in net.graph.initializer}
+    design, x = hwq.compile(net), RNG.normal(size=(30, 3, 5, 4)) * 2
+    assert [n.op.kind for n in design.graph.nodes].count("normalize") == 1
+    q = np.clip(np.rint(x / float(SCALE)), -128, 127).astype(np.longdouble) * values["s"]
+    d = q - q.mean(tuple(axes), keepdims=True) if centred else q
+    n = d / np.sqrt((d * d).mean(tuple(axes), keepdims=True) + values["e"])
+    want = np.clip(np.rint((n * values["g"] + values["c"]) / values["t"]), -128, 127)
+    apart = np.abs(design.simulate(x, codes=True).reshape(want.shape) - want)
+    assert apart.max() <= 1
+    assert (apart > 0).mean() < 0.01
+
+
+def test_a_division_by_another_tensors_deviation_stays_refused():
+    net = spelt_out("mul", True, [-1])
+    div = next(n for n in net.graph.node if n.op_type == "Div")
+    div.input[0] = "q"
+    with pytest.raises(hwq.HwqError, match=r"node 'n' \(Div\): a division of two activations"):
+        hwq.compile(net)
 
 
 @pytest.mark.parametrize("name", ["layer", "mean_square", "instance", "two_norm", "pool_two"])

@@ -32,6 +32,7 @@ from hwq.frontends import (
     standard,
 )
 from hwq.frontends.call import MAX_ELEMENTS, Call, Rule, Signal, Value
+from hwq.frontends.decomposed import without_the_parts
 from hwq.frontends.loading import Source, element_types, load_model, read_tensor
 from hwq.frontends.order import in_order
 from hwq.ir import Shape
@@ -145,7 +146,11 @@ class _Walk:
             self._visit(node)
         tensors = {name: value.edge for name, value in self.env.items() if isinstance(value, Signal)}
         outputs = self._outputs()
-        return RealGraph(self.graph.name or "model", inputs, outputs, tuple(self.nodes), self.shapes, tensors)
+        nodes = without_the_parts(self.nodes, set(outputs.values()))
+        if len(nodes) < len(self.nodes):
+            made = {e for n in nodes for e in n.outputs} | {i.edge for i in inputs}
+            tensors = {name: edge for name, edge in tensors.items() if edge in made}
+        return RealGraph(self.graph.name or "model", inputs, outputs, tuple(nodes), self.shapes, tensors)
 
     def _read_constants(self) -> None:
         for tensor in self.graph.initializer:

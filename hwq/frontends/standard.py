@@ -12,6 +12,7 @@ from hwq import real
 from hwq.constants import Coded, on_dyadic_grid
 from hwq.exact import Rationals, elementwise, rationals, scalar, sqrt_rational
 from hwq.frontends.call import Array, Call, Rule, Signal, Value
+from hwq.frontends.decomposed import normalized_ratio
 from hwq.ir import Shape
 from hwq.selection import Selection
 
@@ -100,6 +101,10 @@ def mul(call: Call) -> list[Value]:
         return folded
     both = _both(call)
     if both:
+        for top, bottom in (both, both[::-1]):
+            ratio = normalized_ratio(call, top, bottom, inverse=True)
+            if ratio is not None:
+                return [ratio]
         return [joined(call, real.Mul(), *both)]
     x, c, _ = _operands(call)
     return [affine(call, x, c, scalar(0))]
@@ -116,7 +121,11 @@ def div(call: Call) -> list[Value]:
     folded = _arithmetic(call, _divide)
     if folded:
         return folded
-    if _both(call):
+    both = _both(call)
+    if both:
+        ratio = normalized_ratio(call, *both)
+        if ratio is not None:
+            return [ratio]
         raise call.fail("a division of two activations", "divide on the host, or multiply by a constant reciprocal")
     x, c, left = _operands(call)
     if not left:
