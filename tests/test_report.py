@@ -140,6 +140,23 @@ def test_a_picture_holds_the_circuits_codes_the_real_function_and_their_differen
     assert shown.every == (frac == 4)
 
 
+def test_the_exponentials_of_a_softmax_are_drawn_too():
+    proto = helper.make_model(
+        helper.make_graph(
+            [helper.make_node("Softmax", ["x"], ["y"], name="soft", axis=1)],
+            "g",
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 5])],
+            [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 5])],
+        ),
+        opset_imports=[helper.make_opsetid("", 21)],
+    )
+    design = hwq.compile(proto, {"input_types": {"x": "ap_fixed<8,4>"}})
+    (shown,) = pictures(design.stages(), design.graph)
+    assert shown.functions == "Exp"
+    assert max(-shown.least, shown.most) <= 0.5 + 1e-6
+    parsed(page_of(design))
+
+
 def test_an_error_outside_the_outputs_range_is_against_its_end():
     design = hwq.compile(activation("Exp"), {"input_types": {"x": "ap_fixed<8,4>"}})
     (shown,) = pictures(design.stages(), design.graph)

@@ -34,6 +34,7 @@ class Softmax(Op):
     split: int
     exp_frac: int
     frac: int
+    step: float = 0.0  # of the real input per code, for reports; 0: not known
 
     def groups(self, shape: Shape) -> tuple[int, int, int]:
         """(outer, n, inner) of the axis in the flat array."""

@@ -12,7 +12,7 @@ from hwq.exact import to_float
 from hwq.fixed import Codes, code_dtype
 from hwq.functions import CurveSteps, RoundStep, function_names
 from hwq.ir import Edge, Graph, Node
-from hwq.ops import Channels, Lut, Threshold
+from hwq.ops import Channels, Lut, Softmax, Threshold
 from hwq.ops.requant import Requant
 from hwq.ops.tabulated import Tabulated
 from hwq.passes import Stages
@@ -61,6 +61,8 @@ def pictures(stages: Stages, graph: Graph) -> Iterator[Picture]:
         op = exact.get(node.outputs[0])
         if isinstance(node.op, Lut | Threshold) or isinstance(op, Tabulated):
             yield picture(node, op, graph)
+        elif isinstance(node.op, Softmax) and node.op.step:
+            yield exponential(node, node.op)
 
 
 def picture(node: Node, exact: object, graph: Graph) -> Picture:
@@ -93,6 +95,31 @@ def picture(node: Node, exact: object, graph: Graph) -> Picture:
         looked=table.size,
         every=table.size == count * (hi - lo + 1),
         proof="" if kind is None else " ".join(f"{v}" for v in reversed(kind.plain().values())),
+    )
+
+
+def exponential(node: Node, op: Softmax) -> Picture:
+    """The picture of a Softmax's table, or pair of tables: exp of the distance below the greatest code."""
+    codes = _spread(0, op.furthest)
+    got = op.exponentials(codes)
+    real = np.exp(-op.step * codes.astype(np.float64)) * 2.0**op.exp_frac
+    errors = got - real
+    return Picture(
+        node=node.name,
+        edge=node.outputs[0],
+        kernel=str(op),
+        functions="Exp",
+        channels=1,
+        types=("distance from the greatest", str(op.exp_type)),
+        codes=codes,
+        got=got,
+        real=real,
+        errors=errors,
+        least=float(errors.min()),
+        most=float(errors.max()),
+        looked=codes.size,
+        every=codes.size == op.furthest + 1,
+        proof="",
     )
 
 

@@ -47,7 +47,7 @@ def softmax_op(step: Fraction, axis: int, count: int, span: int, frac: int) -> S
     if reach > TABLE_ENTRIES:  # two tables of about the same length
         split = (reach.bit_length() + 1) // 2
     high = np.append(_table(step * (1 << split), -(-reach >> split) if split else reach, exp_frac), 0)
-    return Softmax(axis, high, _table(step, 1 << split, exp_frac), split, exp_frac, frac)
+    return Softmax(axis, high, _table(step, 1 << split, exp_frac), split, exp_frac, frac, float(step))
 
 
 def _furthest(step: Fraction, exp_frac: int) -> int:
