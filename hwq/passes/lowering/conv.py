@@ -15,7 +15,7 @@ from hwq.ops import Conv
 from hwq.passes.lowering.grids import on_one_grid, settled
 from hwq.passes.lowering.linear import MAX_FACTOR_BITS, along_outputs, multiplied, weight_frac
 from hwq.passes.lowering.state import Affine, Coded, Lowering, State, coded
-from hwq.passes.lowering.weights import agreement_bias, without_factors
+from hwq.passes.lowering.weights import agreement_bias, quantized_next, without_factors
 
 
 def lower_conv(low: Lowering, node: real.RealNode, op: real.Conv, x: State) -> list[State]:
@@ -29,7 +29,9 @@ def lower_conv(low: Lowering, node: real.RealNode, op: real.Conv, x: State) -> l
     a_row, weights = _into_weights(a, weights, op.groups)
     pad = 0 if not op.window.padded else int(-(b[0] / a[0])) if a[0] else 0
     rows = weights.reshape(weights.shape[0], -1)
-    rows, factor = (rows, scalar(1)) if low.semantics != "real" else without_factors(rows)
+    factor = scalar(1)
+    if low.semantics == "real":
+        rows, factor = without_factors(rows, quantized_next(low, node))
     row = np.asarray(row * factor, dtype=object)
     bias, offset = agreement_bias(low.edges[x.edge], rows, np.asarray(a_row * row, dtype=object), offset)
     conv = Conv(rows.reshape(weights.shape), op.window, op.groups, pad, bias, weight_frac(row))

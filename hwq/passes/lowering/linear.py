@@ -14,7 +14,7 @@ from hwq.ir import Shape
 from hwq.ops import Dense
 from hwq.passes.lowering.grids import settled
 from hwq.passes.lowering.state import Affine, Coded, Lowering, State, coded
-from hwq.passes.lowering.weights import agreement_bias, without_factors
+from hwq.passes.lowering.weights import agreement_bias, quantized_next, without_factors
 
 MAX_FACTOR_BITS = 48  # widest factor by which scales along the contracted axis make weights wider
 
@@ -27,7 +27,9 @@ def lower_matmul(low: Lowering, node: real.RealNode, op: real.MatMul, x: State) 
     w_row, weights = along_outputs(weight_scale, weights)
     offset = _constant_part(x.of.b, weights, shape) * w_row
     a_row, weights = _along_inputs(x.of.a, weights, shape, "the activation's scale")
-    rows, factor = (weights.T, scalar(1)) if low.semantics != "real" else without_factors(weights.T)
+    rows, factor = (
+        (weights.T, scalar(1)) if low.semantics != "real" else without_factors(weights.T, quantized_next(low, node))
+    )
     w_row = np.asarray(w_row * factor, dtype=object)
     acc_scale = np.asarray(a_row * w_row, dtype=object)
     bias, offset = agreement_bias(low.edges[x.edge], rows, acc_scale, np.asarray(offset, dtype=object))

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
+from hwq import real
 from hwq.exact import Rationals, scalar, uniform
 from hwq.fixed import Codes
 from hwq.ir import Edge
 from hwq.ops.coding import Binary, coding_of
+from hwq.passes.lowering.state import Lowering
 
 PROBE = 64  # taps looked at before all of them are
 
 
-def without_factors(rows: Codes) -> tuple[Codes, Rationals]:
+def without_factors(rows: Codes, apart: bool = True) -> tuple[Codes, Rationals]:
     """(outputs, taps) integers less what divides them all, and that as a scale: one, or one per output.
 
-    A factor per output goes where it leaves weights that need no multiplier, such as -3 and 3 beside -5 and 5.
+    A factor per output goes (`apart`) where that leaves weights that need no multiplier: -3 and 3 beside -5 and 5.
     """
     ones = scalar(1)
     if not rows.size or bool((_divisors(rows[:, :PROBE]) == 1).all()):
@@ -23,11 +25,26 @@ def without_factors(rows: Codes) -> tuple[Codes, Rationals]:
     by_output = _divisors(rows)
     whole = int(np.gcd.reduce(by_output[by_output > 0], initial=0)) or 1
     reduced, rest = rows // whole, np.maximum(by_output // whole, 1)
-    if (rest > 1).any() and coding_of(reduced).multiplies:
-        apart = reduced // rest[:, None]
-        if not coding_of(apart).multiplies:
-            return apart, scalar(whole) * rest.astype(object)
+    if apart and (rest > 1).any() and coding_of(reduced).multiplies:
+        reduced_apart = reduced // rest[:, None]
+        if not coding_of(reduced_apart).multiplies:
+            return reduced_apart, scalar(whole) * rest.astype(object)
     return reduced, scalar(whole)
+
+
+def quantized_next(low: Lowering, node: real.RealNode) -> bool:
+    """Whether all that is made of a node's output is a quantizer's, so that scales may differ from output to output."""
+    edges, readers = list(node.outputs), low.graph.nodes
+    while edges:
+        edge = edges.pop()
+        if edge in low.graph.outputs.values():
+            return False
+        for reader in readers:
+            if edge in reader.inputs and isinstance(reader.op, real.Affine | real.Clip):
+                edges += reader.outputs
+            elif edge in reader.inputs and not isinstance(reader.op, real.Quantize | real.Stairs):
+                return False
+    return True
 
 
 def _divisors(rows: Codes) -> Codes:
