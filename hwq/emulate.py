@@ -76,10 +76,10 @@ class Library:
         }
 
     def evaluate(
-        self, values: Mapping[str, Floats], codes: bool, threads: int | None = None
+        self, values: Mapping[str, npt.NDArray[Any]], codes: bool, threads: int | None = None
     ) -> dict[str, npt.NDArray[Any]]:
         """The same from finite real values by input edge, to codes or to real values."""
-        inputs = [np.ascontiguousarray(values[p.edge]) for p in self.graph.inputs]
+        inputs = [np.ascontiguousarray(values[p.edge], dtype=np.float64) for p in self.graph.inputs]
         samples = inputs[0].shape[0]
         kind = np.int64 if codes else np.float64
         outs = [np.empty((samples, *self.graph.edges[p.edge].shape), dtype=kind) for p in self.graph.outputs]

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
+
 from hwq.errors import InternalError
-from hwq.exact import Rationals, uniform
+from hwq.exact import Rationals, to_float, uniform
 from hwq.fixed import FixedType
 
 if TYPE_CHECKING:
@@ -93,6 +97,11 @@ class OutputPort:
     scale: Rationals
     offset: Rationals
     host_softmax: int | None = None  # the axis of a Softmax that the host computes of the values
+
+    @cached_property
+    def doubles(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Scale and offset as the nearest doubles."""
+        return to_float(self.scale), to_float(self.offset)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -10,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from hwq.errors import InternalError, SpecError, printable
-from hwq.exact import to_float
-from hwq.fixed import Codes
+from hwq.fixed import Codes, code_dtype
 from hwq.ir import Edge, Graph, OutputPort
 from hwq.ops.base import Kernel
 
+Floats = npt.NDArray[np.float64] | npt.NDArray[np.float32]
+LEAST, MOST = np.minimum.reduce, np.maximum.reduce  # what min and max call, without their own overhead
 KEPT_BYTES = (1 << 25) - (1 << 16)  # glibc's DEFAULT_MMAP_THRESHOLD_MAX, less its own header
 PIECE = 1 << 17  # codes of the widest edge that go through at once: what fits the cache
 
@@ -36,8 +38,8 @@ class Simulator:
         """Codes of every input port from real model inputs: an array, or a dict by ONNX input name."""
         return self._quantize(self.values(x))
 
-    def values(self, x: Any) -> dict[str, npt.NDArray[np.float64]]:
-        """Model inputs as float64 batches by port edge: shapes checked, NaN refused."""
+    def values(self, x: Any) -> dict[str, Floats]:
+        """Model inputs as batches by port edge, float32 where they are, else float64: shapes checked, NaN refused."""
         by_source = self._by_source(x)
         values = {
             p.edge: _batched(by_source[p.source], self.graph.edges[p.edge].shape, p.source) for p in self.graph.inputs
@@ -47,11 +49,11 @@ class Simulator:
             raise SpecError(f"inputs of different batch sizes {sorted(sizes)}", remedy="give as many samples of each")
         return values
 
-    def _quantize(self, values: Mapping[str, npt.NDArray[np.float64]]) -> dict[str, Codes]:
+    def _quantize(self, values: Mapping[str, Floats], lean: bool = False) -> dict[str, Codes]:
         for port in self.graph.inputs:
-            if np.isnan(values[port.edge].min(initial=0.0)):  # a minimum hands NaN on
+            if np.isnan(LEAST(values[port.edge], axis=None, initial=0.0)):  # a minimum hands NaN on
                 raise SpecError(f"input '{port.source}' holds NaN", remedy="clean the data")
-        return {p.edge: p.quantizer(values[p.edge]) for p in self.graph.inputs}
+        return {p.edge: (p.quantizer.lean if lean else p.quantizer)(values[p.edge]) for p in self.graph.inputs}
 
     def _by_source(self, x: Any) -> Mapping[str, npt.NDArray[Any]]:
         sources = list(dict.fromkeys(p.source for p in self.graph.inputs))
@@ -71,29 +73,61 @@ class Simulator:
     def evaluate(self, x: Any) -> dict[str, Codes]:
         """Codes of all output edges from real model inputs."""
         values = self.values(x)
-        return _in_pieces(values, self._step, lambda piece, first: self._run(self._quantize(piece), False, first))
+        return _in_pieces(
+            values, self._step, lambda piece, first: self._run(self._quantize(piece, lean=True), False, first)
+        )
 
-    @property
+    @cached_property
     def _step(self) -> int:
         return max(1, PIECE // max(e.size for e in self.graph.edges.values()))
 
-    def _run(self, codes: Mapping[str, Codes], keep: bool, first: int) -> dict[str, Codes]:
+    @cached_property
+    def steps(self) -> list[_Step]:
+        """The nodes in order, with what is known of each before any data comes."""
         wanted = {p.edge for p in self.graph.outputs}
-        edges = dict(codes)
+        known = self.graph.edges
+        return [
+            _Step(
+                kernel,
+                node.inputs,
+                () if node.op.lean else tuple(code_dtype(known[e].lo, known[e].hi) for e in node.inputs),
+                node.op.draws,
+                tuple((e, None if node.op.bounded else known.get(e)) for e in node.outputs),
+                tuple({e for e in node.inputs if self.last_use[e] == i and e not in wanted}),
+            )
+            for i, (node, kernel) in enumerate(zip(self.graph.nodes, self.kernels, strict=True))
+        ]
+
+    def _run(self, codes: Mapping[str, Codes], keep: bool, first: int) -> dict[str, Codes]:
+        known, edges = self.graph.edges, dict(codes)
         for name, port_codes in codes.items():
-            _check(name, self.graph.edges[name], port_codes)
-        for i, (node, kernel) in enumerate(zip(self.graph.nodes, self.kernels, strict=True)):
-            arrays = [edges[e] for e in node.inputs]
-            results = kernel(*arrays, first=first) if node.op.draws else kernel(*arrays)
-            for name, result in zip(node.outputs, results, strict=True):
-                if name in self.graph.edges:
-                    _check(name, self.graph.edges[name], result)
+            _check(name, known[name], port_codes)
+        for step in self.steps:
+            arrays = [edges[e] for e in step.inputs]
+            if step.dtypes:
+                arrays = [a.astype(d, copy=False) for a, d in zip(arrays, step.dtypes, strict=True)]
+            results = step.kernel(*arrays, first=first) if step.draws else step.kernel(*arrays)
+            for (name, edge), result in zip(step.outputs, results, strict=True):
+                if edge is not None:
+                    _check(name, edge, result)
                 edges[name] = result
             if not keep:
-                for name in node.inputs:
-                    if self.last_use[name] == i and name not in wanted:
-                        edges.pop(name, None)
-        return edges if keep else {name: edges[name] for name in wanted}
+                for name in step.done:
+                    del edges[name]
+        wanted = edges if keep else [p.edge for p in self.graph.outputs]
+        return {name: _integers(known[name], edges[name]) for name in wanted if name in known}
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One node, ready to run."""
+
+    kernel: Kernel
+    inputs: tuple[str, ...]
+    dtypes: tuple[Any, ...]  # what its inputs have to be; none where its kernel takes any
+    draws: bool
+    outputs: tuple[tuple[str, Edge | None], ...]  # with the range to check, where the kernel does not keep to it
+    done: tuple[str, ...]  # edges that nothing reads after it
 
 
 def _keep_freed_memory() -> None:
@@ -115,10 +149,10 @@ def _in_pieces(
     return {name: np.concatenate([p[name] for p in pieces]) for name in pieces[0]}
 
 
-def _batched(x: Any, shape: tuple[int, ...], name: str) -> npt.NDArray[np.float64]:
+def _batched(x: Any, shape: tuple[int, ...], name: str) -> Floats:
     """Real inputs as (batch, *shape): the first axis is the batch; a single sample is a batch of one."""
     try:
-        values = np.asarray(x, dtype=np.float64)
+        values: Floats = x if getattr(x, "dtype", None) == np.float32 else np.asarray(x, dtype=np.float64)
     except (TypeError, ValueError):
         raise SpecError(f"data for '{name}' is not numeric", remedy="give a numeric array") from None
     inner = shape[1:] if shape and shape[0] == 1 else shape
@@ -133,14 +167,21 @@ def _batched(x: Any, shape: tuple[int, ...], name: str) -> npt.NDArray[np.float6
     )
 
 
+def _integers(edge: Edge, codes: npt.NDArray[Any]) -> Codes:
+    """Codes in the dtype of integer arithmetic: lean kernels hold them in whatever is quickest."""
+    return codes.astype(code_dtype(edge.lo, edge.hi), copy=False)
+
+
 def _check(name: str, edge: Edge, codes: Codes) -> None:
-    if codes.size and not (edge.lo <= codes.min() and codes.max() <= edge.hi):
+    if codes.size and not (edge.lo <= LEAST(codes, axis=None) and MOST(codes, axis=None) <= edge.hi):
         raise InternalError(f"edge '{name}' left its range {edge.lo}..{edge.hi}: {codes.min()}..{codes.max()}")
 
 
 def decode(port: OutputPort, edge: Edge, codes: Codes) -> npt.NDArray[np.float64]:
     """Output values in float64: scale * code + offset, shaped (batch, ...) without a leading axis of 1."""
-    values = codes.astype(np.float64) * to_float(port.scale) + to_float(port.offset)
+    scale, offset = port.doubles
+    values = codes * scale
+    values += offset
     if port.host_softmax is not None:
         powers = np.exp(values - values.max(axis=port.host_softmax + 1, keepdims=True))
         values = powers / powers.sum(axis=port.host_softmax + 1, keepdims=True)

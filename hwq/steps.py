@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,9 @@ MAX_LEVELS = 1 << 20  # levels of one table
 LEAST = 2.0**-500  # magnitudes below it round alike in any type
 FEW_LEVELS = 3  # an input quantizer of so few levels compares with each
 POINTS_AT_ONCE = 1 << 21  # step points computed together
-Floats = npt.NDArray[np.float64]
+STRAIGHT = 0.25  # of a level: how far bounds may lie from a line that guesses no worse than one off
+SINGLE_BITS, MOST_PLACES = 24, 60  # types whose codes float32 holds, and scalings that it makes without loss
+Floats = npt.NDArray[np.float64] | npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,8 +241,29 @@ class Stairs(StepFunction):
         return rows
 
 
+@dataclass(frozen=True, eq=False)
+class _Line:
+    """Bounds of a dtype with infinities around them, and the line near which they lie."""
+
+    fenced: Floats  # the channels' rows, one after the other
+    upper: Floats  # the same from the second on
+    row: Codes  # (1, 1, C, 1): where each begins
+    first: Floats
+    slope: Floats
+    straight: bool  # whether the line's guess is never off by more than one
+
+
+def _single_or_double(x: Floats) -> Floats:
+    """float32 as it is, all else as float64."""
+    return x if x.dtype == np.float32 else np.asarray(x, dtype=np.float64)
+
+
 class HostQuantizer(ABC):
     """How a host turns a real model input into codes; Python and the generated host header do the same."""
+
+    def lean(self, x: Floats) -> npt.NDArray[Any]:
+        """The same codes, in a float dtype where that is quicker; NaN gives anything."""
+        return self(x)
 
     @abstractmethod
     def __call__(self, x: Floats) -> Codes:
@@ -253,6 +277,17 @@ class TypedQuantizer(HostQuantizer):
     type: FixedType
     rounding: Rounding = Rounding.HALF_EVEN
     overflow: Overflow = Overflow.SATURATE
+
+    def lean(self, x: Floats) -> npt.NDArray[Any]:
+        """Scaling, rounding and saturation in the dtype of x, where each is exact."""
+        symmetric = self.overflow is Overflow.SATURATE_SYMMETRIC
+        plain = self.rounding is Rounding.HALF_EVEN and (symmetric or self.overflow is Overflow.SATURATE)
+        if not plain or self.type.width > SINGLE_BITS or abs(self.type.frac) > MOST_PLACES or self.type.width < 2:
+            return self(x)
+        scaled = _single_or_double(x) * x.dtype.type(2.0**self.type.frac)
+        np.rint(scaled, out=scaled)
+        lo = -self.type.hi if symmetric and self.type.signed else self.type.lo
+        return np.asarray(np.clip(scaled, lo, self.type.hi, out=scaled))
 
     def __call__(self, x: Floats) -> Codes:
         values = np.asarray(x, dtype=np.float64)
@@ -291,10 +326,20 @@ class SteppedQuantizer(HostQuantizer):
     inner: int  # elements of one channel that lie together
 
     def __call__(self, x: Floats) -> Codes:
-        values = np.asarray(x, dtype=np.float64).reshape(x.shape[0], -1, self.count, self.inner)
+        values = _single_or_double(x).reshape(x.shape[0], -1, self.count, self.inner)
         reached = self._compared(values) if self.rows.bounds.shape[1] <= FEW_LEVELS else self._guessed(values)
+        sign, base = self._turned
+        if sign is not None:
+            reached = reached * sign
+        if base is not None:
+            reached += base
+        return reached.reshape(x.shape)
+
+    @cached_property
+    def _turned(self) -> tuple[Codes | None, Codes | None]:
+        """Sign and base per channel; None where nothing changes."""
         sign, base = self.rows.sign.reshape(1, 1, -1, 1), self.rows.base.reshape(1, 1, -1, 1)
-        return np.asarray(base + sign * reached).reshape(x.shape)
+        return None if (sign == 1).all() else sign, base if base.any() else None
 
     def _compared(self, values: Floats) -> Codes:
         reached = np.zeros(values.shape, dtype=np.int64)
@@ -304,24 +349,48 @@ class SteppedQuantizer(HostQuantizer):
 
     def _guessed(self, values: Floats) -> Codes:
         """Levels are nearly equidistant as a rule: guess by a line, look at both bounds, search where wrong."""
-        bounds = self.rows.bounds
-        count, levels = bounds.shape
-        fenced = np.concatenate([np.full((count, 1), -np.inf), bounds, np.full((count, 1), np.inf)], axis=1)
-        first, final = bounds[:, 0], np.where(np.isfinite(bounds), bounds, -np.inf).max(axis=1)
+        line, bounds = self._line32 if values.dtype == np.float32 else self._line64, self.rows.bounds
         with np.errstate(all="ignore"):
-            slope = np.where(final > first, (np.isfinite(bounds).sum(axis=1) - 1) / (final - first), 0.0)
-        slope, first = np.nan_to_num(slope).reshape(1, 1, -1, 1), np.nan_to_num(first).reshape(1, 1, -1, 1)
-        with np.errstate(all="ignore"):
-            line = (values - first) * slope + 1.0
-        guess: Codes = np.clip(np.nan_to_num(line), 0, levels).astype(np.int64)
-        row = (np.arange(count) * (levels + 2)).reshape(1, 1, -1, 1)
-        flat = fenced.reshape(-1)
-        guess += values >= flat.take(guess + row + 1)
-        guess -= values < flat.take(guess + row)
-        wrong = (values < flat.take(guess + row)) | (values >= flat.take(guess + row + 1))
-        for c in np.nonzero(wrong.any(axis=(0, 1, 3)))[0]:
-            guess[:, :, c, :] = np.searchsorted(bounds[c], values[:, :, c, :], side="right")
+            place = values - line.first
+            place *= line.slope
+            place += values.dtype.type(1)
+        if not line.straight:
+            np.nan_to_num(place, copy=False)
+        guess: Codes = np.clip(place, 0, bounds.shape[1], out=place).astype(np.int64)
+        guess += values >= line.upper.take(guess + line.row)
+        guess -= values < line.fenced.take(guess + line.row)
+        if not line.straight:
+            at = guess + line.row
+            wrong = (values < line.fenced.take(at)) | (values >= line.upper.take(at))
+            for c in np.nonzero(wrong.any(axis=(0, 1, 3)))[0]:
+                guess[:, :, c, :] = np.searchsorted(bounds[c], values[:, :, c, :], side="right")
         return guess
+
+    @cached_property
+    def _line64(self) -> _Line:
+        return self._line_of(self.rows.bounds)
+
+    @cached_property
+    def _line32(self) -> _Line:
+        """For float32 numbers: x reaches a bound where it reaches the least float32 that is not below it."""
+        with np.errstate(over="ignore"):
+            near = self.rows.bounds.astype(np.float32)
+        return self._line_of(np.where(near < self.rows.bounds, np.nextafter(near, np.float32(np.inf)), near))
+
+    def _line_of(self, bounds: Floats) -> _Line:
+        count, levels = bounds.shape
+        wide = bounds.astype(np.float64)
+        first, final = wide[:, 0], np.where(np.isfinite(wide), wide, -np.inf).max(axis=1)
+        with np.errstate(all="ignore"):
+            slope = np.where(final > first, (np.isfinite(wide).sum(axis=1) - 1) / (final - first), 0.0)
+        slope, first = np.nan_to_num(slope).astype(bounds.dtype), np.nan_to_num(first).astype(bounds.dtype)
+        with np.errstate(all="ignore"):
+            places = (bounds - first[:, None]) * slope[:, None]
+            straight = bool((np.abs(places - np.arange(levels)) < STRAIGHT).all())
+        fence = np.full((count, 1), np.inf, dtype=bounds.dtype)
+        row = (np.arange(count) * (levels + 2)).reshape(1, 1, -1, 1)
+        fenced = np.concatenate([-fence, bounds, fence], axis=1).reshape(-1)
+        return _Line(fenced, fenced[1:], row, first.reshape(1, 1, -1, 1), slope.reshape(1, 1, -1, 1), straight)
 
     def __str__(self) -> str:
         each = f" in each of {self.count} channels" if self.count > 1 else ""

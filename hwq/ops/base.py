@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from hwq.errors import InternalError
 from hwq.fixed import Codes, FixedType, code_dtype
 from hwq.ir import Edge, Shape
 from hwq.ops.coding import Coding
@@ -133,6 +134,12 @@ def spread(values: Any, full: Shape) -> tuple[Any, Channels]:
     return np.broadcast_to(padded, target).reshape(-1), channels
 
 
+def proved(edge: Edge, codes: Any) -> None:
+    """Raise where codes that a kernel can give lie outside the range that was inferred for them."""
+    if np.size(codes) and not (edge.lo <= np.min(codes) and np.max(codes) <= edge.hi):
+        raise InternalError(f"codes {np.min(codes)}..{np.max(codes)} outside the range {edge.lo}..{edge.hi}")
+
+
 def as_codes(values: Any, lo: int, hi: int) -> Codes:
     """An integer array in the dtype that `lo..hi` asks for."""
     return np.asarray(values).astype(code_dtype(lo, hi))
@@ -154,6 +161,8 @@ class Op(ABC):
     """A hardware op: integers in, integers out, exactly."""
 
     kind: ClassVar[str]
+    lean: ClassVar[bool] = False  # whether its kernel takes and gives any dtype that holds the codes, floats too
+    bounded: ClassVar[bool] = False  # whether `prepare` proves that no code can leave the inferred range
     draws: ClassVar[bool] = False  # whether its kernel takes the number of its first sample: it has a state
 
     @abstractmethod

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from hwq.fixed import Codes
 
@@ -17,6 +18,8 @@ DIRECT_LIMIT = 1 << 18  # entries of a table that holds the codes themselves
 
 def take(table: Codes, index: Codes) -> Codes:
     """`table[index]`, read and written in the order in which the index lies in memory."""
+    if index.flags.c_contiguous:
+        return np.asarray(table.take(index))
     order = sorted(range(index.ndim), key=lambda axis: -abs(index.strides[axis]))
     found = table.take(index.transpose(order))
     return np.asarray(found.transpose(np.argsort(order)))
@@ -26,8 +29,17 @@ def take(table: Codes, index: Codes) -> Codes:
 class Direct:
     """The codes of every channel and every reachable x, one after the other."""
 
-    codes: Codes
+    codes: Codes  # in the narrowest dtype
     first: Codes  # (1, 1, C, 1): the table's entry for x = 0
+    first_float: npt.NDArray[np.float64]
+
+    @staticmethod
+    def listing(table: Codes, lowest: int) -> Direct:
+        """From the codes (C, N) of x = lowest, lowest + 1, ... in each channel."""
+        count, span = table.shape
+        narrow = np.min_scalar_type(min(int(table.min()), -1 - int(table.max())))
+        first = (np.arange(count) * span - lowest).reshape(1, 1, -1, 1)
+        return Direct(table.astype(narrow).reshape(-1), first, first.astype(np.float64))
 
     @staticmethod
     def of(thresholds: Codes, base: Codes, sign: Codes, lowest: int, highest: int) -> Direct | None:
@@ -38,14 +50,13 @@ class Direct:
         steps = np.zeros((count, span + 1), dtype=np.int64)
         where = np.clip(thresholds - lowest, 0, span).astype(np.int64)
         np.add.at(steps, (np.arange(count)[:, None], where), 1)
-        codes = base[:, None] + sign[:, None] * steps[:, :span].cumsum(axis=1)
-        narrow = np.min_scalar_type(min(int(codes.min()), -1 - int(codes.max())))
-        first = (np.arange(count) * span - lowest).reshape(1, 1, -1, 1)
-        return Direct(codes.astype(narrow).reshape(-1), first)
+        return Direct.listing(base[:, None] + sign[:, None] * steps[:, :span].cumsum(axis=1), lowest)
 
     def __call__(self, x: Codes) -> Codes:
-        """The codes of (batch, outer, C, inner) integers."""
-        return take(self.codes, x + self.first).astype(np.int64)
+        """The codes of (batch, outer, C, inner) integers, which may be held as floats."""
+        if x.dtype.kind == "f":
+            return take(self.codes, (x + self.first_float).astype(np.intp))
+        return take(self.codes, x + self.first)
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from math import prod
+from typing import Any
 
 import numpy as np
 
 from hwq.fixed import Codes, FixedType
 from hwq.ir import Edge, Shape
-from hwq.ops.base import Kernel, Rom, Sample, as_codes, wide_constant
+from hwq.ops.base import Kernel, Rom, Sample, wide_constant
 from hwq.ops.columns import Columns
 from hwq.ops.products import Products
 from hwq.window import Window, WindowAxis
+
+MATRIX_LIMIT, FEW_SAMPLES = 1 << 20, 4  # elements of a sample's convolution as one matrix, and when to use it
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +30,7 @@ class Conv(Products):
     """
 
     kind = "conv"
+    lean = True
     weights: Codes
     window: Window
     groups: int = 1
@@ -91,10 +95,23 @@ class Conv(Products):
             acc = columns(np.moveaxis(codes.reshape(-1, *x.shape[1:]), 0, -1), outputs)
             if bias is not None:
                 acc += bias
-            return np.moveaxis(as_codes(acc, y.lo, y.hi), -1, 0)
+            return np.moveaxis(acc, -1, 0)
+
+        small = x.size * y.size <= MATRIX_LIMIT
+
+        @cache
+        def matrix() -> tuple[Any, Any]:
+            """The convolution of one sample as a matrix and an offset: for few samples, one product is quickest."""
+            base = convolve(np.zeros((1, x.size), dtype=dtype)).reshape(1, -1)
+            return convolve(np.eye(x.size, dtype=dtype)).reshape(x.size, -1) - base, base
 
         def kernel(codes: Codes) -> tuple[Codes, ...]:
             batch = codes.shape[0]
+            if small and batch <= FEW_SAMPLES and dtype is not object:
+                product, offset = matrix()
+                acc = codes.reshape(batch, -1).astype(dtype, copy=False) @ product
+                acc += offset
+                return (acc.reshape(batch, *y.shape),)
             parts = [convolve(codes[i : i + piece]) for i in range(0, batch, piece)]
             whole = parts[0] if len(parts) == 1 else np.concatenate(parts)
             return (whole.reshape(batch, *y.shape),)

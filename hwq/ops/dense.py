@@ -11,7 +11,7 @@ import numpy as np
 
 from hwq.fixed import Codes
 from hwq.ir import Edge
-from hwq.ops.base import Kernel, Sample, as_codes
+from hwq.ops.base import Kernel, Sample
 from hwq.ops.products import Products
 
 
@@ -20,6 +20,7 @@ class Dense(Products):
     """`weights` (K, N) and `bias` (N,) are codes; the taps are the K inputs. `pe` divides N, `simd` divides K."""
 
     kind = "dense"
+    lean = True
     weights: Codes
     bias: Codes | None = None
     frac: int = 0
@@ -41,15 +42,14 @@ class Dense(Products):
         (x,) = inputs
         (y,) = self.infer(inputs)
         dtype = self.arithmetic(x)
-        weights = self.weights.astype(dtype)
+        weights, taps = self.weights.astype(dtype), self.taps
         bias = None if self.bias is None else self.bias.astype(dtype)
 
         def kernel(codes: Codes) -> tuple[Codes, ...]:
-            rows = codes.reshape(-1, self.taps).astype(dtype)
-            acc = rows @ weights
+            acc = codes.reshape(-1, taps).astype(dtype, copy=False) @ weights
             if bias is not None:
                 acc += bias
-            return (as_codes(acc, y.lo, y.hi).reshape(codes.shape[0], *y.shape),)
+            return (acc.reshape(codes.shape[0], *y.shape),)
 
         return kernel
 

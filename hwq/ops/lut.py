@@ -9,7 +9,8 @@ import numpy as np
 
 from hwq.fixed import Codes, FixedType
 from hwq.ir import Edge
-from hwq.ops.base import Channels, Kernel, Op, Rom, Sample
+from hwq.ops.base import Channels, Kernel, Op, Rom, Sample, proved
+from hwq.ops.buckets import Direct
 from hwq.ops.units import Kind, Unit
 
 
@@ -31,6 +32,8 @@ class Lut(Op):
     """
 
     kind = "lut"
+    lean = True
+    bounded = True
     words: Codes
     first: int
     lo: int
@@ -90,14 +93,10 @@ class Lut(Op):
     def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
         (x,) = inputs
         span = x.hi - x.lo + 1
-        table = self.values(np.broadcast_to(np.arange(x.lo, x.hi + 1), (self.words.shape[0], span))).reshape(-1)
-        origin = np.arange(self.channels.count, dtype=np.int64) * span - x.lo
-
-        def kernel(codes: Codes) -> tuple[Codes, ...]:
-            index = self.channels.view(codes.astype(np.int64)) + origin.reshape(1, 1, -1, 1)
-            return (table.take(index.reshape(-1)).reshape(codes.shape),)
-
-        return kernel
+        table = self.values(np.broadcast_to(np.arange(x.lo, x.hi + 1), (self.words.shape[0], span)))
+        proved(self.infer(inputs)[0], table)
+        direct = Direct.listing(table, x.lo)
+        return lambda codes: (direct(self.channels.view(codes)).reshape(codes.shape),)
 
     def units(self, inputs: tuple[Edge, ...]) -> tuple[Unit, ...]:
         """Clamps of the address and of the word; the mirror's two subtractions."""

@@ -16,6 +16,8 @@ class Reshape(Op):
     """The same flat array under another shape."""
 
     kind = "reshape"
+    lean = True
+    bounded = True
     shape: Shape
 
     def infer(self, inputs: tuple[Edge, ...]) -> tuple[Edge, ...]:
@@ -46,6 +48,8 @@ class Transpose(Op):
     """Output axis i is input axis perm[i] (ONNX Transpose)."""
 
     kind = "transpose"
+    lean = True
+    bounded = True
     perm: tuple[int, ...]
 
     def infer(self, inputs: tuple[Edge, ...]) -> tuple[Edge, ...]:

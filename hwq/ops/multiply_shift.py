@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,11 +10,14 @@ import numpy as np
 
 from hwq.fixed import INT64_SAFE, Codes, FixedType, Rounding
 from hwq.ir import Edge
-from hwq.ops.base import Channels, Kernel, Op, Rom, Sample, as_codes
+from hwq.ops.base import Channels, Kernel, Op, Rom, Sample, as_codes, proved
+from hwq.ops.buckets import DIRECT_LIMIT, Direct
 from hwq.ops.coding import Coding, coding_of, term_type
 from hwq.ops.joint import columns, factor_type, scaled_range, with_coding
 from hwq.ops.shift import Circuit, Shift
 from hwq.ops.units import Kind, Unit, product_units
+
+FLOAT64_EXACT = 1 << 53
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +25,8 @@ class MultiplyShift(Op):
     """`mult` and `add` (C,) are integers, one `drop` and one clamp `lo..hi` serve all channels; `>>` floors."""
 
     kind = "multiply_shift"
+    lean = True
+    bounded = True
     mult: Codes
     add: Codes
     drop: int
@@ -62,8 +67,37 @@ class MultiplyShift(Op):
         return self.tail(x).infer((self.sum_edge(x),))
 
     def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
-        (x,) = inputs
-        (y,), total = self.infer(inputs), self.sum_edge(x)
+        (x,), (y,) = inputs, self.infer(inputs)
+        count, span = self.channels.count, x.hi - x.lo + 1
+        exact = self._integers(x)
+        ends = np.broadcast_to(np.asarray([x.lo, x.hi], dtype=object)[:, None], (2, count))  # it rises or falls between
+        proved(y, exact(ends.reshape(2, 1, count, 1)))
+        if span * count <= DIRECT_LIMIT:
+            every = np.broadcast_to(np.arange(x.lo, x.hi + 1)[:, None], (span, count))
+            direct = Direct.listing(exact(every.reshape(span, 1, count, 1)).reshape(span, count).T, x.lo)
+            return lambda codes: (direct(self.channels.view(codes)).reshape(codes.shape),)
+        run = self._doubles(x) or exact
+        return lambda codes: (run(self.channels.view(codes)).reshape(codes.shape),)
+
+    def _doubles(self, x: Edge) -> Callable[[Codes], Codes] | None:
+        """In float64, where every product and sum fits 53 bits; None where one does not."""
+        total = self.sum_edge(x)
+        widest = max(abs(int(m)) for m in self.mult) * max(abs(x.lo), abs(x.hi))
+        if max(widest, abs(total.lo), abs(total.hi), *(abs(int(r)) for r in self.add)) >= FLOAT64_EXACT:
+            return None
+        mult, add = (np.ldexp(v.astype(np.float64), -self.drop).reshape(1, 1, -1, 1) for v in (self.mult, self.add))
+
+        def run(codes: Codes) -> Codes:
+            acc = codes * mult
+            acc += add
+            np.floor(acc, out=acc)
+            return np.asarray(np.clip(acc, self.lo, self.hi, out=acc))
+
+        return run
+
+    def _integers(self, x: Edge) -> Callable[[Codes], Codes]:
+        """In integers, on (batch, outer, C, inner) codes."""
+        total = self.sum_edge(x)
         widest = max(abs(int(m)) for m in self.mult) * max(abs(x.lo), abs(x.hi))
         bound = 2 * max(widest, abs(total.lo), abs(total.hi), *(abs(int(r)) for r in self.add))
         low_bits = 0 if bound < INT64_SAFE else self._low_bits(x)
@@ -76,17 +110,16 @@ class MultiplyShift(Op):
             [as_codes(v, -bound, bound).reshape(1, 1, -1, 1) for v in parts] for parts in split
         )
 
-        def kernel(codes: Codes) -> tuple[Codes, ...]:
-            wide = self.channels.view(as_codes(codes, -bound, bound))
+        def run(codes: Codes) -> Codes:
+            wide = as_codes(codes, -bound, bound)
             acc = wide * mult
             acc += add
             if low_bits:
                 acc += (wide * low_mult + low_add) >> low_bits
             acc >>= self.drop - low_bits
-            clamped = np.minimum(np.maximum(acc, self.lo), self.hi)
-            return (as_codes(clamped.reshape(codes.shape), y.lo, y.hi),)
+            return as_codes(np.minimum(np.maximum(acc, self.lo), self.hi), self.lo, self.hi)
 
-        return kernel
+        return run
 
     def _low_bits(self, x: Edge) -> int:
         """How many low bits of the constants to work on apart, so that both halves fit int64; 0 where none do."""

@@ -18,6 +18,9 @@ from hwq.window import Reduction, Window, WindowAxis
 PARALLEL_TAPS = 256  # elements of a window read in one cycle
 
 
+GATHER_LIMIT, FEW_SAMPLES = 1 << 16, 4  # places read for a sample by one gather, and when to read so
+
+
 @dataclass(frozen=True)
 class Pool(Op):
     """The window spans all axes of x. Outside x stands the code `pad` in sums; extrema leave the outside out.
@@ -26,6 +29,7 @@ class Pool(Op):
     """
 
     kind = "pool"
+    lean = True
     window: Window
     how: Reduction
     pad: int = 0
@@ -84,7 +88,12 @@ class Pool(Op):
         others = [m for i, m in enumerate(self.window.moves()) if i + 1 not in whole]
         over_axes = not any(others) and not self.window.padded
 
+        few = None if self.window.padded or y.size * self.window.taps > GATHER_LIMIT else self._places(x)
+
         def kernel(codes: Codes) -> tuple[Codes, ...]:
+            if few is not None and codes.shape[0] <= FEW_SAMPLES:
+                taken = codes.reshape(codes.shape[0], -1).take(few, axis=1)
+                return (join.reduce(taken.astype(dtype, copy=False), axis=1).reshape(codes.shape[0], *y.shape),)
             data = codes if codes.dtype == dtype else codes.astype(dtype)
             if over_axes:
                 return (as_codes(join.reduce(data, axis=whole, keepdims=True), y.lo, y.hi),)
@@ -96,6 +105,12 @@ class Pool(Op):
             return (as_codes(acc, y.lo, y.hi),)
 
         return kernel
+
+    def _places(self, x: Edge) -> Codes:
+        """(taps, outputs): where in the flat tensor each kernel position reads; nothing lies in the padding."""
+        flat, outputs = np.arange(x.size).reshape(x.shape), self.window.outputs(x.shape)
+        taps = product(*map(range, self.window.kernel))
+        return np.stack([self.window.slices(flat, outputs, k).reshape(-1) for k in taps])
 
     def permuted(self, inputs: tuple[Edge, ...], perm: tuple[int, ...]) -> Op:
         return replace(self, window=self.window.permuted(inverse(perm)))

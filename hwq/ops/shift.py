@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from hwq.fixed import Codes, FixedType, Overflow, Rounding, round_shift
 from hwq.ir import Edge
-from hwq.ops.base import Channels, Kernel, Op, Rom, Sample, as_codes
+from hwq.ops.base import Channels, Kernel, Op, Rom, Sample, as_codes, proved
 from hwq.ops.units import Kind, Unit
+
+SINGLE, MOST_DROPPED = 1 << 24, 60  # codes that float32 holds, and scalings that it makes without loss
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class Shift(Op):
     """
 
     kind = "shift"
+    lean = True
+    bounded = True
     drop: int
     rounding: Rounding
     lo: int
@@ -122,6 +126,34 @@ class Shift(Op):
     def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
         (x,) = inputs
         (y,) = self.infer(inputs)
+        exact = self._integers(x)
+        ends = np.broadcast_to(np.asarray([x.lo, x.hi], dtype=object)[:, None], (2, self.channels.count))
+        proved(y, exact(ends.reshape(2, 1, self.channels.count, 1)))  # it never falls in between
+        doubles = self._doubles(x)
+
+        def kernel(codes: Codes) -> tuple[Codes, ...]:
+            run = doubles if doubles is not None and codes.dtype.kind == "f" else exact
+            return (run(self.channels.view(codes)).reshape(codes.shape),)
+
+        return kernel
+
+    def _doubles(self, x: Edge) -> Callable[[Codes], Codes] | None:
+        """On codes held as floats, in their dtype, where it and the rounding are exact; None where they are not."""
+        total, to_integer = self.sum_edge(x), {Rounding.HALF_EVEN: np.rint, Rounding.FLOOR: np.floor}.get(self.rounding)
+        if to_integer is None or not 0 <= self.drop <= MOST_DROPPED or max(abs(total.lo), abs(total.hi)) >= SINGLE:
+            return None
+        least, most = max(self.lo, -SINGLE), min(self.hi, SINGLE)
+        add = None if self.add is None else self.add.reshape(1, 1, -1, 1).astype(np.float32)
+
+        def run(codes: Codes) -> Codes:
+            scaled = (codes if add is None else codes + add) * codes.dtype.type(2.0**-self.drop)
+            to_integer(scaled, out=scaled)
+            return np.asarray(np.clip(scaled, least, most, out=scaled))
+
+        return run
+
+    def _integers(self, x: Edge) -> Callable[[Codes], Codes]:
+        """On (batch, outer, C, inner) codes, in integers."""
         low, high = self._extremes(x)
         spare = 1 << max(0, self.drop)
         total = self.sum_edge(x)
@@ -129,14 +161,14 @@ class Shift(Op):
         add = None if self.add is None else as_codes(self.add, -bound, bound).reshape(1, 1, -1, 1)
         least, most = max(self.lo, -bound), min(self.hi, bound)  # a clamp may lie far outside what is reached
 
-        def kernel(codes: Codes) -> tuple[Codes, ...]:
+        def run(codes: Codes) -> Codes:
             acc = as_codes(codes, -bound, bound)
             if add is not None:
-                acc = (self.channels.view(acc) + add).reshape(codes.shape)
+                acc = acc + add
             acc = round_shift(acc, self.drop, self.rounding)
-            return (as_codes(np.minimum(np.maximum(acc, least), most), y.lo, y.hi),)
+            return as_codes(np.minimum(np.maximum(acc, least), most), least, most)
 
-        return kernel
+        return run
 
     def units(self, inputs: tuple[Edge, ...]) -> tuple[Unit, ...]:
         (x,) = inputs

@@ -9,7 +9,7 @@ import numpy as np
 
 from hwq.fixed import Codes, FixedType, code_dtype
 from hwq.ir import Edge
-from hwq.ops.base import Channels, Kernel, Op, Rom, Sample, as_codes
+from hwq.ops.base import Channels, Kernel, Op, Rom, Sample, as_codes, proved
 from hwq.ops.buckets import Buckets, Direct
 from hwq.ops.units import Kind, Unit
 
@@ -24,6 +24,7 @@ class Threshold(Op):
     """
 
     kind = "threshold"
+    lean = True
     thresholds: Codes
     base: Codes
     sign: Codes
@@ -70,22 +71,24 @@ class Threshold(Op):
         return (Unit(Kind.COMPARE, lanes * self.levels, x.type.width), Unit(Kind.COUNT, lanes, self.levels))
 
     def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
-        (x,) = inputs
-        if self.levels <= 2 or code_dtype(x.lo, x.hi) is object:
-            return self._finished(self._compared)
-        direct = Direct.of(self.thresholds, self.base, self.sign, x.lo, x.hi)
+        (x,), (y,), wide = inputs, self.infer(inputs), code_dtype(inputs[0].lo, inputs[0].hi) is object
+        direct = None if wide else Direct.of(self.thresholds, self.base, self.sign, x.lo, x.hi)
         if direct is not None:
+            proved(y, direct.codes)
             return lambda codes: (direct(self.channels.view(codes)).reshape(codes.shape),)
+        if self.levels <= 2 or wide:
+            return self._finished(self._compared, x)
         buckets = Buckets.of(self.thresholds, x.hi)
-        return self._finished(self._bisected if buckets is None else buckets)
+        return self._finished(self._bisected if buckets is None else buckets, x)
 
-    def _finished(self, count: Callable[[Codes], Codes]) -> Kernel:
+    def _finished(self, count: Callable[[Codes], Codes], x: Edge) -> Kernel:
         """Base and sign around a function that counts the thresholds reached in (batch, outer, C, inner) codes."""
         sign, base = self.sign.reshape(1, 1, -1, 1), self.base.reshape(1, 1, -1, 1)
+        dtype = code_dtype(x.lo, x.hi)
         rising, plain = bool((self.sign == 1).all()), not self.base.any()
 
         def kernel(codes: Codes) -> tuple[Codes, ...]:
-            reached = count(self.channels.view(codes))
+            reached = count(self.channels.view(codes.astype(dtype, copy=False)))
             if not rising:
                 reached = reached * sign
             if not plain:
