@@ -80,8 +80,11 @@ def test_common_factors_go_to_the_scale_where_that_spares_a_multiplier():
     rows = np.asarray([[6, -6, 6], [-6, 6, 6]])
     reduced, scale = without_factors(rows)
     assert (reduced.tolist(), scale.tolist()) == ([[1, -1, 1], [-1, 1, 1]], [6])
-    reduced, scale = without_factors(np.asarray([[3, -3, 0], [5, 5, -5], [0, 0, 0]]))
+    rows = np.asarray([[3, -3, 0], [5, 5, -5], [0, 0, 0]])
+    reduced, scale = without_factors(rows)
     assert (reduced.tolist(), scale.tolist()) == ([[1, -1, 0], [1, 1, -1], [0, 0, 0]], [3, 5, 1])
+    reduced, scale = without_factors(rows, apart=False)
+    assert (reduced.tolist(), scale.tolist()) == (rows.tolist(), [1])
     kept = np.asarray([[6, 12, 4], [10, -10, 10]])  # one factor per output would still leave a multiplier
     reduced, scale = without_factors(kept)
     assert (reduced.tolist(), scale.tolist()) == ([[3, 6, 2], [5, -5, 5]], [2])
@@ -176,7 +179,11 @@ def networks(which: str) -> tuple[onnx.ModelProto, dict[str, Any], dict[str, Any
     for name, case in cases.items():
         source = laws[case[0]](x[f"x_{case[0]}"])
         constants.append(const(f"w_{name}", case[1]))
-        if which == "dense":
+        if which == "dense" and name.endswith("per_output"):  # a quantizer follows, so that scales may differ
+            nodes.append(node("MatMul", f"q_{case[0]} w_{name}", f"{name}_sum", name=name))
+            nodes.append(node("BipolarQuant", f"{name}_sum half", name, name=f"{name}_sign"))
+            outputs[name] = np.where(source @ case[1] >= 0, 0.5, -0.5)
+        elif which == "dense":
             nodes.append(node("MatMul", f"q_{case[0]} w_{name}", name))
             outputs[name] = source @ case[1]
         else:

@@ -81,6 +81,11 @@ class Products(Op):
         """The bits of the taps of one cycle, side by side."""
         return FixedType(False, self.array[1])
 
+    @property
+    def shares_terms(self) -> bool:
+        """Whether several outputs of a cycle choose between the same taps and their negatives."""
+        return isinstance(self.coding, Binary) and not self.xnor and self.array[0] > 1
+
     def term(self, x: Edge) -> FixedType:
         """One product with a weight that needs no multiplier, whatever its sign."""
         return term_type(self.weights, self.reach(x), x.type.frac + self.frac)
