@@ -11,6 +11,7 @@ import numpy as np
 from hwq import real
 from hwq.constants import Coded, on_dyadic_grid
 from hwq.exact import Rationals, elementwise, rationals, scalar, sqrt_rational
+from hwq.frontends.attention import activation_product
 from hwq.frontends.call import Array, Call, Rule, Signal, Value
 from hwq.frontends.decomposed import normalized_ratio
 from hwq.ir import Shape
@@ -244,13 +245,15 @@ def _batched(call: Call, x: Signal, weights: Coded) -> Signal:
 
 
 def matmul(call: Call) -> list[Value]:
-    """x W with constant weights (ONNX MatMul)."""
+    """x W with constant weights, or the product of two activations (ONNX MatMul)."""
     left, right = call.value(0), call.value(1)
     if not isinstance(left, Signal) and not isinstance(right, Signal):
         call.bound((*left.shape[:-1], *right.shape[-1:]))
         return [np.matmul(call.array(0, "input 0"), call.array(1, "input 1"))]
     if not isinstance(left, Signal):
         raise call.fail("constant weights stand left of the activation", "write it as X W with a transposed weight")
+    if isinstance(right, Signal):
+        return [activation_product(call, left, right)]
     return [product(call, left, weights_of(call, 1))]
 
 
