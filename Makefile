@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test slow lint bench field clean
+.PHONY: demo test slow live lint bench field clean
 
 demo: $(VENV)/.demo
 	$(BIN)/hwq export examples/rings.onnx --target vivado -o build/rings --force
@@ -14,6 +14,9 @@ test: $(VENV)/.test
 
 slow: $(VENV)/.test
 	$(BIN)/python -m pytest -n auto -m slow
+
+live: $(VENV)/.test .venv-live/.package
+	$(BIN)/python -m pytest -m slow tests/test_quantizers_live.py
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check hwq tests examples benchmarks
@@ -38,5 +41,11 @@ $(VENV)/.test: $(VENV)/bin/python pyproject.toml
 	$(BIN)/python -m pip install --quiet -e '.[headers,plot,test]'
 	touch $@
 
+# The real package, which nothing else needs (some 2 GB).
+.venv-live/.package:
+	$(PYTHON) -m venv .venv-live
+	.venv-live/bin/python -m pip install --quiet qkeras-v3 tensorflow-cpu pyparsing
+	touch $@
+
 clean:
-	rm -rf $(VENV) build
+	rm -rf $(VENV) .venv-live build

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hwq import prng
 from hwq.cli_quantizer import quantizer_command
 from hwq.errors import HwqError, SpecError, UnsupportedError
 from hwq.fixed import FixedType, Overflow, Rounding, requantize
@@ -25,7 +26,6 @@ from hwq.quantizers import (
     get_quantizer,
     get_weight_scale,
     parse_type,
-    prng,
     quantizer,
     smooth,
     stochastic_round,

@@ -110,16 +110,6 @@ class BitsQuantizer(Quantizer):
             magnitude = np.minimum(np.floor(np.abs(shifted) / step + np.float32(0.5)), largest)
         return np.asarray(np.where(step == 0, np.float32(0), np.sign(shifted) * magnitude), dtype=np.float32)
 
-    def _quantize(self, x: Floats, fit: Fit | None) -> Floats:
-        if self.grid is None or self.type.width > 24 or abs(self.type.frac) > 120:
-            return super()._quantize(x, fit)
-        lo, hi = self.code_range()  # all steps are exact in float32, and done in place: this path is the fast one
-        y = np.atleast_1d(scaled(x, self.type.frac))
-        np.rint(y, out=y)
-        np.clip(y, np.float32(lo), np.float32(hi), out=y)
-        y *= np.float32(2.0**-self.type.frac)
-        return y.reshape(x.shape)
-
 
 def _is_one(alpha: Any) -> bool:
     return alpha is None or (isinstance(alpha, int | float) and alpha == 1)
@@ -176,6 +166,20 @@ class QuantizedBits(BitsQuantizer):
     def max(self) -> float:
         """The package's bound: max(1, 2**integer), 1 where only the sign is kept."""
         return max(1.0, 2.0**self.integer) if self.bits > int(self.keep_negative) else 1.0
+
+    def _quantize(self, x: Floats, fit: Fit | None) -> Floats:
+        special = self._sign_only or self.is_auto or self._noisy
+        if special or self.type.width > 24 or abs(self.type.frac) > 120:
+            return super()._quantize(x, fit)
+        lo, hi = self.code_range()  # all steps are exact in float32, and done in place: this path is the fast one
+        y = np.atleast_1d(scaled(x, self.type.frac))
+        np.rint(y, out=y)
+        np.clip(y, np.float32(lo), np.float32(hi), out=y)
+        y *= np.float32(2.0**-self.type.frac)
+        if not _is_one(getattr(self, "alpha", None)) and self.scale is not None:
+            with np.errstate(over="ignore", under="ignore"):
+                return np.asarray(y.reshape(x.shape) * self.scale, dtype=np.float32)  # rounded once, as in float64
+        return y.reshape(x.shape)
 
     def _measure(self, x: Floats) -> Fit:
         unit = np.float32(2.0 ** (self.bits - int(self.keep_negative)))
