@@ -68,14 +68,24 @@ class Simulator:
 
     def run(self, codes: Mapping[str, Codes], *, keep: bool = False) -> dict[str, Codes]:
         """Codes of all output edges (with `keep`, of every edge) from codes of the input ports."""
+        if not _batch(codes):
+            return self._nothing(keep)
         return _in_pieces(codes, self._step, lambda piece, first: self._run(piece, keep, first))
 
     def evaluate(self, x: Any) -> dict[str, Codes]:
         """Codes of all output edges from real model inputs."""
         values = self.values(x)
+        if not _batch(values):
+            return self._nothing(False)
         return _in_pieces(
             values, self._step, lambda piece, first: self._run(self._quantize(piece, lean=True), False, first)
         )
+
+    def _nothing(self, keep: bool) -> dict[str, Codes]:
+        """What a batch of no samples gives."""
+        known = self.graph.edges
+        wanted = list(known) if keep else [p.edge for p in self.graph.outputs]
+        return {e: np.empty((0, *known[e].shape), dtype=code_dtype(known[e].lo, known[e].hi)) for e in wanted}
 
     @cached_property
     def _step(self) -> int:
@@ -138,11 +148,15 @@ def _keep_freed_memory() -> None:
     np.empty(KEPT_BYTES, dtype=np.uint8)
 
 
+def _batch(whole: Mapping[str, npt.NDArray[Any]]) -> int:
+    return int(next(iter(whole.values())).shape[0])
+
+
 def _in_pieces(
     whole: Mapping[str, Codes], step: int, run: Callable[[dict[str, Codes], int], dict[str, Codes]]
 ) -> dict[str, Codes]:
     """Run a batch piece by piece, each with the number of its first sample, and join what comes out."""
-    batch = next(iter(whole.values())).shape[0]
+    batch = _batch(whole)
     if batch <= step:
         return run(dict(whole), 0)
     pieces = [run({k: v[i : i + step] for k, v in whole.items()}, i) for i in range(0, batch, step)]
@@ -152,7 +166,7 @@ def _in_pieces(
 def _batched(x: Any, shape: tuple[int, ...], name: str) -> Floats:
     """Real inputs as (batch, *shape): the first axis is the batch; a single sample is a batch of one."""
     try:
-        values: Floats = x if getattr(x, "dtype", None) == np.float32 else np.asarray(x, dtype=np.float64)
+        values: Floats = np.asarray(x) if getattr(x, "dtype", None) == np.float32 else np.asarray(x, dtype=np.float64)
     except (TypeError, ValueError):
         raise SpecError(f"data for '{name}' is not numeric", remedy="give a numeric array") from None
     inner = shape[1:] if shape and shape[0] == 1 else shape

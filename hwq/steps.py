@@ -356,7 +356,8 @@ class SteppedQuantizer(HostQuantizer):
             place += values.dtype.type(1)
         if not line.straight:
             np.nan_to_num(place, copy=False)
-        guess: Codes = np.clip(place, 0, bounds.shape[1], out=place).astype(np.int64)
+        last = bounds.shape[1] - 1  # the last level is left to its bound: no fence is met, which infinity would pass
+        guess: Codes = np.clip(place, 0, last, out=place).astype(np.int64)
         guess += values >= line.upper.take(guess + line.row)
         guess -= values < line.fenced.take(guess + line.row)
         if not line.straight:

@@ -17,7 +17,7 @@ from hwq.exact import scalar
 from hwq.fixed import FixedType, Overflow, Rounding
 from hwq.ir import Edge, Graph, InputPort, OutputPort
 from hwq.simulate import decode
-from hwq.steps import TypedQuantizer
+from hwq.steps import Rows, SteppedQuantizer, TypedQuantizer
 from hwq.targets import get_target
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "rings.onnx"
@@ -132,3 +132,17 @@ def test_wide_inputs_are_quantized_exactly(kind: FixedType):
     for value, code in zip(x[0], codes[0], strict=True):
         exact = round(Fraction(value) * 2**kind.frac)
         assert int(code) == min(max(exact, kind.lo), kind.hi)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("spacing", [1.0, 0.1, 3e37])
+@pytest.mark.parametrize("levels", [4, 63, 255])
+def test_a_stepped_port_counts_the_bounds_reached_by_any_number(levels: int, spacing: float, dtype: type):
+    bounds = (np.arange(levels) - levels // 2) * spacing + spacing / 3
+    rows = Rows(bounds.reshape(1, -1), np.asarray([0]), np.asarray([1]))
+    with np.errstate(over="ignore"):
+        near = bounds.astype(dtype)
+        ends = np.asarray([-np.inf, np.inf, 0.0, np.finfo(dtype).max, np.finfo(dtype).min, 1e-45], dtype=dtype)
+        x = np.concatenate([near, np.nextafter(near, dtype(np.inf)), np.nextafter(near, dtype(-np.inf)), ends])
+    expected = (x[:, None].astype(np.float64) >= bounds).sum(axis=1)
+    assert np.array_equal(SteppedQuantizer(rows, 1, 1)(x.reshape(-1, 1)).reshape(-1), expected)

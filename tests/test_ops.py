@@ -129,3 +129,7 @@ def test_batches_of_any_size_give_the_same_codes():
         one = simulator.run({k: v[i : i + 1] for k, v in codes.items()})
         for name, values in one.items():
             assert np.array_equal(values[0], whole[name][i])
+    none = simulator.run({k: v[:0] for k, v in codes.items()})
+    assert {k: (v.shape, v.dtype) for k, v in none.items()} == {
+        k: ((0, *v.shape[1:]), v.dtype) for k, v in whole.items()
+    }
