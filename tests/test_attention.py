@@ -58,22 +58,25 @@ def wanted(x: np.ndarray) -> np.ndarray:
 def test_an_attention_block_computes_what_its_graph_says():
     x = RNG.normal(size=(100, 5, 8)) * 2
     apart = np.abs(hwq.compile(block()).simulate(x, codes=True).reshape(-1, 5, 8) - wanted(x))
-    assert (
-        apart.max() <= 2
-    )  # Softmax and LayerNorm are within a step: beside a tie that is a code, and moves what follows
+    # Softmax and LayerNorm are within a step: beside a tie that is a code, and moves what follows.
+    assert apart.max() <= 2
     assert (apart > 0).mean() < 0.002
 
 
-def test_an_attention_block_is_equal_in_cpp(tmp_path: Path):
-    result = hwq.compile(block()).export(tmp_path / "p").verify(RNG.normal(size=(6, 5, 8)) * 2, types="native")
-    assert result, str(result.first)
+@pytest.mark.parametrize("io", ["parallel", "stream"])
+def test_an_attention_block_is_equal_in_cpp(io: str, tmp_path: Path):
+    project = hwq.compile(block(), {"io": io}).export(tmp_path / "p")
+    result = project.verify(RNG.normal(size=(6, 5, 8)) * 2, types="native")
+    assert result, f"{result.first} {result.fault}"
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("io", ["parallel", "stream"])
 @pytest.mark.parametrize("target", sorted(TARGETS))
-def test_an_attention_block_is_equal_with_every_targets_types(target: str, tmp_path: Path):
-    result = hwq.compile(block()).export(tmp_path / "p", target).verify(RNG.normal(size=(6, 5, 8)) * 2)
-    assert result, str(result.first)
+def test_an_attention_block_is_equal_with_every_targets_types(target: str, io: str, tmp_path: Path):
+    project = hwq.compile(block(), {"io": io}).export(tmp_path / "p", target)
+    result = project.verify(RNG.normal(size=(6, 5, 8)) * 2)
+    assert result, f"{result.first} {result.fault}"
 
 
 @pytest.mark.parametrize(

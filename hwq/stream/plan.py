@@ -245,6 +245,8 @@ class Planner:
         """The order and the width of an edge whose producer can choose: what its first reader would like."""
         wish, size = self.wish(edge), self.edge(edge).size
         order = wish.order or Order.flat(size)
+        if order.size != size:
+            raise InternalError(f"an order of {order.size} codes for edge '{edge}' of {size}")
         most = max(1, min(wish.lanes or order.channels, TOKEN_BITS // max(1, self.edge(edge).type.width)))
         run = order.channels
         return order, max(d for d in range(1, min(most, run) + 1) if run % d == 0)

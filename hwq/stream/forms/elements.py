@@ -81,7 +81,9 @@ def _build(planner: Planner, node: Node) -> bool:
 
 
 def _wish(planner: Planner, node: Node, i: int) -> Wish:
-    return planner.wish(node.outputs[0])
+    """As its output is wished for, where both are of one shape."""
+    same = planner.edge(node.inputs[i]).shape == planner.edge(node.outputs[0]).shape
+    return planner.wish(node.outputs[0]) if same else Wish()
 
 
 ELEMENTS = Form(_build, _wish)
