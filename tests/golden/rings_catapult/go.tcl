@@ -19,15 +19,24 @@ solution library add nangate-45nm_beh -- -rtlsyntool OasysRTL
 go libraries
 directive set -CLOCKS {clk {-CLOCK_PERIOD 5.0 -CLOCK_EDGE rising -RESET_SYNC_NAME rst}}
 go assembly
-# dense_fc1_weights: 4 rows of 12 codes of s4, a row each cycle
-catch { directive set /rings/core/dense_fc1_weights:rsc -PACKING_MODE sidebyside }
-# threshold_fc1_act_quant_thresholds: 24 rows of 15 codes of u11, a row each cycle
-catch { directive set /rings/core/threshold_fc1_act_quant_thresholds:rsc -PACKING_MODE sidebyside }
-# dense_fc2_weights: 4 rows of 96 codes of s4, a row each cycle
-catch { directive set /rings/core/dense_fc2_weights:rsc -PACKING_MODE sidebyside }
-# threshold_fc2_act_quant_thresholds: 16 rows of 15 codes of s9, a row each cycle
-catch { directive set /rings/core/threshold_fc2_act_quant_thresholds:rsc -PACKING_MODE sidebyside }
-# dense_fc3_weights: 4 rows of 12 codes of s4, a row each cycle
-catch { directive set /rings/core/dense_fc3_weights:rsc -PACKING_MODE sidebyside }
+
+# ROMs. One that is read whole each cycle is wired; of another a row is read, its codes side by side. Which module of the
+# technology holds it is yours to say: HWQ_ROM=Library.Module (with its library added above), else Catapult chooses by size.
+# dense_fc1_weights: 4 rows of 12 codes of s4
+catch { directive set /rings/dense_fc1_weights.rom:rsc -PACKING_MODE sidebyside }
+if {[info exists ::env(HWQ_ROM)]} { directive set /rings/dense_fc1_weights.rom:rsc -MAP_TO_MODULE $::env(HWQ_ROM) }
+# threshold_fc1_act_quant_thresholds: 24 rows of 15 codes of u11
+catch { directive set /rings/threshold_fc1_act_quant_thresholds.rom:rsc -PACKING_MODE sidebyside }
+if {[info exists ::env(HWQ_ROM)]} { directive set /rings/threshold_fc1_act_quant_thresholds.rom:rsc -MAP_TO_MODULE $::env(HWQ_ROM) }
+# dense_fc2_weights: 4 rows of 96 codes of s4
+catch { directive set /rings/dense_fc2_weights.rom:rsc -PACKING_MODE sidebyside }
+if {[info exists ::env(HWQ_ROM)]} { directive set /rings/dense_fc2_weights.rom:rsc -MAP_TO_MODULE $::env(HWQ_ROM) }
+# threshold_fc2_act_quant_thresholds: 16 rows of 15 codes of s9
+catch { directive set /rings/threshold_fc2_act_quant_thresholds.rom:rsc -PACKING_MODE sidebyside }
+if {[info exists ::env(HWQ_ROM)]} { directive set /rings/threshold_fc2_act_quant_thresholds.rom:rsc -MAP_TO_MODULE $::env(HWQ_ROM) }
+# dense_fc3_weights: 4 rows of 12 codes of s4
+catch { directive set /rings/dense_fc3_weights.rom:rsc -PACKING_MODE sidebyside }
+if {[info exists ::env(HWQ_ROM)]} { directive set /rings/dense_fc3_weights.rom:rsc -MAP_TO_MODULE $::env(HWQ_ROM) }
+
 go architect
 go extract
