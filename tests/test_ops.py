@@ -12,9 +12,10 @@ import pytest
 
 from hwq.codegen.render import Settings, render
 from hwq.exact import scalar
-from hwq.fixed import code_dtype
+from hwq.fixed import FixedType, code_dtype
 from hwq.ir import Edge, Graph, InputPort, Node, OutputPort
-from hwq.ops import OPS, Op, Sample
+from hwq.ops import OPS, Channels, MultiplyShift, Op, Sample
+from hwq.ops.buckets import DIRECT_LIMIT
 from hwq.simulate import Simulator
 from hwq.steps import TypedQuantizer
 from hwq.targets import TARGETS, get_target
@@ -84,6 +85,37 @@ def test_inferred_ranges_hold_every_code_and_fit_the_type(op: type[Op], sample: 
         assert edge.type.contains(edge.lo, edge.hi)
         assert edge.lo <= got.min()
         assert got.max() <= edge.hi
+
+
+LEAN = [(op, sample) for op, sample in SAMPLES if op.lean]
+
+
+@pytest.mark.parametrize(("op", "sample"), LEAN, ids=[f"{op.kind}-{s.label}" for op, s in LEAN])
+def test_codes_held_in_any_dtype_that_fits_give_the_same_codes(op: type[Op], sample: Sample):
+    """Floats of 24 and 53 bits, narrow integers; one sample and many, for which kernels take other ways."""
+    arrays = [drawn_codes(edge, 9, seed) for seed, edge in enumerate(sample.inputs)]
+    kernel = sample.op.prepare(sample.inputs)
+    wanted = [w.astype(object) for w in kernel(*arrays)]
+    most = max(max(abs(e.lo), abs(e.hi)) for e in sample.inputs)
+    held = {np.int8: 1 << 7, np.int32: 1 << 31, np.float32: 1 << 24, np.float64: 1 << 53}
+    for dtype in [d for d, limit in held.items() if most < limit]:
+        for size in (9, 4, 1):
+            got = kernel(*(a[:size].astype(dtype) for a in arrays))
+            assert all(np.array_equal(g.astype(object), w[:size]) for g, w in zip(got, wanted, strict=True)), dtype
+
+
+@pytest.mark.parametrize("span", [DIRECT_LIMIT // 3 - 1, DIRECT_LIMIT // 3 + 1, 1 << 24, 1 << 33])
+def test_a_product_and_shift_is_the_same_by_table_in_doubles_and_in_integers(span: int):
+    """Three channels: just below and above what is tabulated, beyond float32, and beyond what doubles multiply."""
+    x = Edge.covering((1, 3, 2), -(span // 2), span - span // 2 - 1)
+    mult, add = np.asarray([77_777, -65_521, 1_048_573]), np.asarray([5, -99, 1 << 20])
+    op = MultiplyShift(mult, add, 21, -3000, 3001, FixedType(True, 13), Channels(3, 2))
+    codes = drawn_codes(x, 400, 3)
+    codes[2:40] = x.lo + np.arange(38).reshape(-1, 1, 1, 1)
+    (got,) = op.prepare((x,))(codes)
+    for b in range(0, 400, 7):
+        (want,) = REFERENCES["multiply_shift"](op, (x,), codes[b].astype(object))
+        assert np.array_equal(got[b].astype(object), want)
 
 
 @pytest.mark.parametrize("target", sorted(TARGETS))

@@ -140,9 +140,16 @@ def proved(edge: Edge, codes: Any) -> None:
         raise InternalError(f"codes {np.min(codes)}..{np.max(codes)} outside the range {edge.lo}..{edge.hi}")
 
 
+def held(codes: Any, dtype: Any) -> Codes:
+    """Codes in another dtype: Python integers never come from floats, which would stay floats."""
+    if dtype is object and codes.dtype.kind == "f":
+        return np.asarray(codes.astype(np.int64).astype(object))
+    return np.asarray(codes.astype(dtype, copy=False))
+
+
 def as_codes(values: Any, lo: int, hi: int) -> Codes:
     """An integer array in the dtype that `lo..hi` asks for."""
-    return np.asarray(values).astype(code_dtype(lo, hi))
+    return held(np.asarray(values), code_dtype(lo, hi))
 
 
 def inverse(perm: tuple[int, ...]) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from hwq.fixed import Codes, FixedType
 from hwq.ir import Edge, Shape
-from hwq.ops.base import Kernel, Rom, Sample, wide_constant
+from hwq.ops.base import Kernel, Rom, Sample, held, wide_constant
 from hwq.ops.columns import Columns
 from hwq.ops.products import Products
 from hwq.window import Window, WindowAxis
@@ -92,7 +92,7 @@ class Conv(Products):
         piece = columns.pieces(outputs)
 
         def convolve(codes: Codes) -> Codes:
-            acc = columns(np.moveaxis(codes.reshape(-1, *x.shape[1:]), 0, -1), outputs)
+            acc = columns(np.moveaxis(held(codes.reshape(-1, *x.shape[1:]), dtype), 0, -1), outputs)
             if bias is not None:
                 acc += bias
             return np.moveaxis(acc, -1, 0)

@@ -11,7 +11,7 @@ import numpy as np
 
 from hwq.fixed import Codes
 from hwq.ir import Edge
-from hwq.ops.base import Kernel, Sample
+from hwq.ops.base import Kernel, Sample, held
 from hwq.ops.products import Products
 
 
@@ -46,7 +46,7 @@ class Dense(Products):
         bias = None if self.bias is None else self.bias.astype(dtype)
 
         def kernel(codes: Codes) -> tuple[Codes, ...]:
-            acc = codes.reshape(-1, taps).astype(dtype, copy=False) @ weights
+            acc = held(codes.reshape(-1, taps), dtype) @ weights
             if bias is not None:
                 acc += bias
             return (acc.reshape(codes.shape[0], *y.shape),)

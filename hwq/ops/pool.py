@@ -11,7 +11,7 @@ import numpy as np
 
 from hwq.fixed import Codes, FixedType, code_dtype
 from hwq.ir import Edge
-from hwq.ops.base import Kernel, Op, Rom, Sample, as_codes, inverse, wide_constant
+from hwq.ops.base import Kernel, Op, Rom, Sample, as_codes, held, inverse, wide_constant
 from hwq.ops.units import Kind, Unit
 from hwq.window import Reduction, Window, WindowAxis
 
@@ -93,8 +93,8 @@ class Pool(Op):
         def kernel(codes: Codes) -> tuple[Codes, ...]:
             if few is not None and codes.shape[0] <= FEW_SAMPLES:
                 taken = codes.reshape(codes.shape[0], -1).take(few, axis=1)
-                return (join.reduce(taken.astype(dtype, copy=False), axis=1).reshape(codes.shape[0], *y.shape),)
-            data = codes if codes.dtype == dtype else codes.astype(dtype)
+                return (join.reduce(held(taken, dtype), axis=1).reshape(codes.shape[0], *y.shape),)
+            data = held(codes, dtype)
             if over_axes:
                 return (as_codes(join.reduce(data, axis=whole, keepdims=True), y.lo, y.hi),)
             padded = _padded(data, self.window, outside)
