@@ -50,10 +50,19 @@ class Simulator:
         return values
 
     def _quantize(self, values: Mapping[str, Floats], lean: bool = False) -> dict[str, Codes]:
+        codes = {}
         for port in self.graph.inputs:
-            if np.isnan(LEAST(values[port.edge], axis=None, initial=0.0)):  # a minimum hands NaN on
+            x, late = values[port.edge], lean and port.quantizer.keeps_nan
+            made = port.quantizer.lean(x) if late else None
+            if np.isnan(LEAST(x if made is None else made, axis=None, initial=0.0)):  # a minimum hands NaN on
                 raise SpecError(f"input '{port.source}' holds NaN", remedy="clean the data")
-        return {p.edge: (p.quantizer.lean if lean else p.quantizer)(values[p.edge]) for p in self.graph.inputs}
+            if made is None:
+                made = (port.quantizer.lean if lean else port.quantizer)(x)
+            edge = self.graph.edges[port.edge]
+            if not late or (edge.lo, edge.hi) != (edge.type.lo, edge.type.hi):  # else saturation has seen to it
+                _check(port.edge, edge, made)
+            codes[port.edge] = made
+        return codes
 
     def _by_source(self, x: Any) -> Mapping[str, npt.NDArray[Any]]:
         sources = list(dict.fromkeys(p.source for p in self.graph.inputs))
@@ -70,6 +79,8 @@ class Simulator:
         """Codes of all output edges (with `keep`, of every edge) from codes of the input ports."""
         if not _batch(codes):
             return self._nothing(keep)
+        for name, port_codes in codes.items():
+            _check(name, self.graph.edges[name], port_codes)
         return _in_pieces(codes, self._step, lambda piece, first: self._run(piece, keep, first))
 
     def evaluate(self, x: Any) -> dict[str, Codes]:
@@ -110,8 +121,6 @@ class Simulator:
 
     def _run(self, codes: Mapping[str, Codes], keep: bool, first: int) -> dict[str, Codes]:
         known, edges = self.graph.edges, dict(codes)
-        for name, port_codes in codes.items():
-            _check(name, known[name], port_codes)
         for step in self.steps:
             arrays = [edges[e] for e in step.inputs]
             if step.dtypes:

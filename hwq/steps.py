@@ -261,8 +261,13 @@ def _single_or_double(x: Floats) -> Floats:
 class HostQuantizer(ABC):
     """How a host turns a real model input into codes; Python and the generated host header do the same."""
 
+    @property
+    def keeps_nan(self) -> bool:
+        """Whether `lean` hands NaN on rather than making a code of it."""
+        return False
+
     def lean(self, x: Floats) -> npt.NDArray[Any]:
-        """The same codes, in a float dtype where that is quicker; NaN gives anything."""
+        """The same codes, in a float dtype where that is quicker; NaN gives anything, or NaN where `keeps_nan`."""
         return self(x)
 
     @abstractmethod
@@ -280,14 +285,20 @@ class TypedQuantizer(HostQuantizer):
 
     def lean(self, x: Floats) -> npt.NDArray[Any]:
         """Scaling, rounding and saturation in the dtype of x, where each is exact."""
-        symmetric = self.overflow is Overflow.SATURATE_SYMMETRIC
-        plain = self.rounding is Rounding.HALF_EVEN and (symmetric or self.overflow is Overflow.SATURATE)
-        if not plain or self.type.width > SINGLE_BITS or abs(self.type.frac) > MOST_PLACES or self.type.width < 2:
+        if not self.keeps_nan:
             return self(x)
-        scaled = _single_or_double(x) * x.dtype.type(2.0**self.type.frac)
+        scaled = x * x.dtype.type(2.0**self.type.frac)
         np.rint(scaled, out=scaled)
-        lo = -self.type.hi if symmetric and self.type.signed else self.type.lo
-        return np.asarray(np.clip(scaled, lo, self.type.hi, out=scaled))
+        symmetric = self.overflow is Overflow.SATURATE_SYMMETRIC and self.type.signed
+        np.maximum(scaled, -self.type.hi if symmetric else self.type.lo, out=scaled)
+        return np.asarray(np.minimum(scaled, self.type.hi, out=scaled))
+
+    @property
+    def keeps_nan(self) -> bool:
+        """Whether `lean` works in floats: rounding to the nearest and saturation, of few enough bits and places."""
+        saturates = self.overflow in (Overflow.SATURATE, Overflow.SATURATE_SYMMETRIC)
+        fits = 2 <= self.type.width <= SINGLE_BITS and abs(self.type.frac) <= MOST_PLACES
+        return self.rounding is Rounding.HALF_EVEN and saturates and fits
 
     def __call__(self, x: Floats) -> Codes:
         values = np.asarray(x, dtype=np.float64)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import hwq
 from hwq.codegen.render import Settings, render
 from hwq.exact import scalar
 from hwq.fixed import FixedType, code_dtype
@@ -21,6 +22,7 @@ from hwq.steps import TypedQuantizer
 from hwq.targets import TARGETS, get_target
 from hwq.toolchain import find_headers
 from hwq.verify import verify_codes
+from models import model, node
 from oracles import REFERENCES
 
 BATCH = 24
@@ -165,3 +167,14 @@ def test_batches_of_any_size_give_the_same_codes():
     assert {k: (v.shape, v.dtype) for k, v in none.items()} == {
         k: ((0, *v.shape[1:]), v.dtype) for k, v in whole.items()
     }
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("spec", ["ap_fixed<8,4>", "ap_fixed<30,4>", "ap_fixed<8,4,AP_TRN,AP_SAT>"])
+def test_nan_among_the_inputs_is_refused_by_name_however_they_are_quantized(spec: str, kind: type):
+    design = hwq.compile(model([node("Abs", "x", "y")]), {"input_types": {"x": spec}})
+    x = np.zeros((3, 4), dtype=kind)
+    assert design.simulate(x).tolist() == x.tolist()
+    x[1, 2] = np.nan
+    with pytest.raises(hwq.HwqError, match="input 'x' holds NaN"):
+        design.simulate(x)
