@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -81,8 +82,10 @@ def pools(draw: st.DrawFn) -> Sample:
         none + window.after,
     )
     pad = draw(st.sampled_from([0, 5])) if how is Reduction.SUM else 0
-    lanes = draw(st.sampled_from(divisors(shape[1])))
-    return Sample("random", Pool(full, how, pad, lanes), (Edge.covering((*shape, *extents), -8, 7),))
+    pool, edge = Pool(full, how, pad), Edge.covering((*shape, *extents), -8, 7)
+    axis = pool.lane_axis(edge)
+    lanes = 0 if axis is None else draw(st.sampled_from(divisors(edge.shape[axis])))
+    return Sample("random", replace(pool, lanes=lanes), (edge,))
 
 
 @st.composite

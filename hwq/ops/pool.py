@@ -9,6 +9,7 @@ from math import prod
 
 import numpy as np
 
+from hwq.errors import InternalError
 from hwq.fixed import Codes, FixedType, code_dtype
 from hwq.ir import Edge
 from hwq.ops.base import Kernel, Op, Rom, Sample, as_codes, held, inverse, wide_constant
@@ -61,7 +62,9 @@ class Pool(Op):
 
     def infer(self, inputs: tuple[Edge, ...]) -> tuple[Edge, ...]:
         (x,) = inputs
-        shape = self.window.outputs(x.shape)
+        shape, axis = self.window.outputs(x.shape), self.lane_axis(x)
+        if axis is not None and x.shape[axis] % self.array(x):
+            raise InternalError(f"{self.lanes} lanes of {x.shape[axis]} outputs")
         if self.how is not Reduction.SUM:
             return (replace(x, shape=shape),)
         taps = self.window.taps
