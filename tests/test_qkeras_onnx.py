@@ -261,8 +261,21 @@ def test_every_quantizer_has_a_case_as_activation_and_as_weight():
     assert set(QUANTIZERS) == {s.partition("(")[0] for s in WEIGHTS} | functions | chained | {"bernoulli"}
 
 
-def test_all_activations_and_weights_in_cpp_equal_the_simulator(tmp_path: Path):
-    if find_headers(get_target("vivado")) is None:
+LADDER = [("vivado", "parallel"), ("native", "stream")]
+LADDER_TOO = [
+    ("native", "parallel"),
+    ("catapult", "parallel"),
+    ("vitis", "parallel"),
+    ("vivado", "stream"),
+    ("catapult", "stream"),
+]
+
+
+@pytest.mark.parametrize(
+    ("target", "io"), [*LADDER, *(pytest.param(*rung, marks=pytest.mark.slow) for rung in LADDER_TOO)]
+)
+def test_all_activations_and_weights_in_cpp_equal_the_simulator(target: str, io: str, tmp_path: Path):
+    if find_headers(get_target(target)) is None:
         pytest.skip("no headers: pip install da4ml")
     first, second = activation_model(ACTIVATIONS).graph, weight_model(WEIGHTS).graph
     for node in second.node:  # one program for both
@@ -272,10 +285,28 @@ def test_all_activations_and_weights_in_cpp_equal_the_simulator(tmp_path: Path):
     constants = [numpy_helper.from_array(numpy_helper.to_array(t), f"m_{t.name}") for t in second.initializer]
     inputs = [*first.input, *tensors(m_x=[1, ROWS])]
     proto = model([*first.node, *second.node], inputs, [*first.output, *rename], constants)
-    design = hwq.compile(proto, {"input_types": {"x": "ap_fixed<10,4>", "m_x": "ap_fixed<5,5>"}})
+    design = hwq.compile(proto, {"input_types": {"x": "ap_fixed<10,4>", "m_x": "ap_fixed<5,5>"}, "io": io})
     x = every_code(10, 6)
     other = np.random.default_rng(5).integers(-16, 16, (len(x), ROWS)).astype(float)
-    result = design.export(tmp_path / "p").verify({"x": x, "m_x": other})
+    result = design.export(tmp_path / "p", target).verify({"x": x, "m_x": other})
+    assert result, f"{result.first} {result.fault}"
+
+
+def test_a_ulaw_without_a_quantizer_behind_it_is_a_table_of_sixteen_bit_words(tmp_path: Path):
+    """At the output, and before a product: within half a word's step of the package's law, the same in C++."""
+    nodes = [
+        onnx_ops.quantizer_node("quantized_ulaw(6,1,0)", "x", "y", name="act"),
+        helper.make_node("MatMul", ["y", "w"], ["z"], name="product"),
+    ]
+    weights = np.ldexp(np.asarray([[5, -3], [7, 2], [1, -9], [0, 4]], dtype=np.float32), -3)
+    proto = model(nodes, tensors(x=[1, 4]), tensors(y=[1, 4], z=[1, 2]), [numpy_helper.from_array(weights, "w")])
+    design = hwq.compile(proto, {"input_types": {"x": "ap_fixed<10,4>"}})
+    x = every_code(10, 6)
+    got, law = design.simulate(x), hwq.quantizer("quantized_ulaw(6,1,0)")(x).astype(np.float64)
+    step = 2.0**-14  # values from -2 to 2
+    assert np.abs(got["y"].reshape(law.shape) - law).max() <= step / 2 + 1e-6
+    assert np.array_equal(got["z"], got["y"] @ weights)
+    result = design.export(tmp_path / "p").verify(x, types="native")
     assert result, str(result.first)
 
 
