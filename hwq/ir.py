@@ -20,8 +20,8 @@ from hwq.exact import Rationals, to_float, uniform
 from hwq.fixed import FixedType
 
 if TYPE_CHECKING:
+    from hwq.hosts import HostQuantizer
     from hwq.ops.base import Op
-    from hwq.steps import HostQuantizer
 
 Shape = tuple[int, ...]
 MEMORIES = ("auto", "bram", "lutram", "uram")  # auto: by size

@@ -22,6 +22,7 @@ from hwq.errors import HwqError, SpecError, printable
 from hwq.exact import to_float
 from hwq.executors import EXECUTORS, Executor, evaluated, guarded
 from hwq.fixed import Codes
+from hwq.hosts import TypedQuantizer
 from hwq.ir import Graph, Node
 from hwq.ops import Reshape, Softmax, Threshold, Transpose
 from hwq.ops.requant import Requant
@@ -29,7 +30,6 @@ from hwq.passes.lowering import lowered
 from hwq.passes.lowering.state import Coded, Curved, Pending, Raw
 from hwq.recompute import BOUND, code_of, element, input_reach, number
 from hwq.simulate import Simulator, decode
-from hwq.steps import TypedQuantizer
 
 EXAMPLES = 8  # differences that a verdict lists
 OFF_GRID = 0.01  # of a step: farther from a code's value, beyond float32's own rounding, no code is meant

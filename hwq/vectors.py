@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from hwq.errors import ToolError
 from hwq.fixed import Codes
+from hwq.hosts import SteppedQuantizer, TypedQuantizer
 from hwq.ir import Edge, Graph
-from hwq.steps import SteppedQuantizer, TypedQuantizer
 
 WORD = 64
 

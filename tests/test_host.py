@@ -15,9 +15,10 @@ from hwq.codegen.naming import port_names
 from hwq.codegen.render import Settings, render
 from hwq.exact import scalar
 from hwq.fixed import FixedType, Overflow, Rounding
+from hwq.hosts import SteppedQuantizer, TypedQuantizer
 from hwq.ir import Edge, Graph, InputPort, OutputPort
 from hwq.simulate import decode
-from hwq.steps import Rows, SteppedQuantizer, TypedQuantizer
+from hwq.steps import Rows
 from hwq.targets import get_target
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "rings.onnx"

@@ -14,11 +14,11 @@ import hwq
 from hwq.codegen.render import Settings, render
 from hwq.exact import scalar
 from hwq.fixed import FixedType, code_dtype
+from hwq.hosts import TypedQuantizer
 from hwq.ir import Edge, Graph, InputPort, Node, OutputPort
 from hwq.ops import OPS, Channels, MultiplyShift, Op, Sample
 from hwq.ops.buckets import DIRECT_LIMIT
 from hwq.simulate import Simulator
-from hwq.steps import TypedQuantizer
 from hwq.targets import TARGETS, get_target
 from hwq.toolchain import find_headers
 from hwq.verify import verify_codes

@@ -18,9 +18,9 @@ from hwq.codegen.environment import data_folder
 from hwq.codegen.render import Settings
 from hwq.codegen.streams import render_stream
 from hwq.exact import scalar
+from hwq.hosts import TypedQuantizer
 from hwq.ir import Edge, Graph, InputPort, Node, OutputPort
 from hwq.ops import Add, Conv
-from hwq.steps import TypedQuantizer
 from hwq.stream import stream_plan
 from hwq.targets import TARGETS, get_target
 from hwq.toolchain import find_headers

@@ -12,6 +12,7 @@ from hwq.codegen.render import Settings
 from hwq.codegen.streams import render_stream
 from hwq.exact import scalar
 from hwq.fixed import FixedType, Rounding
+from hwq.hosts import TypedQuantizer
 from hwq.ir import Edge, Graph, InputPort, Node, OutputPort
 from hwq.ops import (
     Add,
@@ -30,7 +31,6 @@ from hwq.ops import (
     Transpose,
 )
 from hwq.selection import Selection
-from hwq.steps import TypedQuantizer
 from hwq.targets import get_target
 from hwq.toolchain import find_headers
 from hwq.verify import verify_codes

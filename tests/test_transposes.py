@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from hwq.exact import scalar
 from hwq.fixed import FixedType, Rounding
+from hwq.hosts import TypedQuantizer
 from hwq.ir import Edge, Graph, InputPort, Node, OutputPort
 from hwq.ops import Add, Channels, Concat, Gather, Op, Pool, Reshape, Scale, Shift, Threshold, Transpose
 from hwq.ops.base import channels_of
 from hwq.passes import sink_transposes
 from hwq.selection import Selection
 from hwq.simulate import Simulator
-from hwq.steps import TypedQuantizer
 from hwq.window import Reduction, Window
 
 

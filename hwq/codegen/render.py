@@ -16,9 +16,9 @@ from hwq.codegen.roms import RomText, storage_hint
 from hwq.errors import SpecError
 from hwq.exact import to_float, uniform
 from hwq.fixed import FixedType
+from hwq.hosts import SteppedQuantizer, TypedQuantizer
 from hwq.ir import Edge, Graph, InputPort, Node, OutputPort
 from hwq.ops import Reshape, Rom
-from hwq.steps import SteppedQuantizer, TypedQuantizer
 from hwq.targets import Target
 
 LABEL = re.compile(r"^( *)\w+: (for \()")

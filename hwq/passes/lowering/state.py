@@ -11,10 +11,10 @@ from hwq import real
 from hwq.errors import HwqError, UnsupportedError
 from hwq.exact import Rationals, scalar, squeeze_uniform
 from hwq.functions.curve import Curve
+from hwq.hosts import HostQuantizer, TypedQuantizer
 from hwq.ir import Edge, Graph, InputPort, Node, OutputPort, Shape
 from hwq.ops import Op
 from hwq.passes.lowering.moving import Move
-from hwq.steps import HostQuantizer, TypedQuantizer
 
 
 @dataclass(frozen=True, eq=False)
