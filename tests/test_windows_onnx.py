@@ -168,6 +168,13 @@ def test_resize_finds_its_sources(how: str, nearest: str):
     check("Resize", attributes, roi=None, scales=None, sizes=np.asarray([1, 4, 10, 5]))
 
 
+@pytest.mark.parametrize("nearest", ["round_prefer_ceil", "ceil"])
+def test_resize_to_sizes_leaves_other_axes_alone(nearest: str):
+    attributes = {"coordinate_transformation_mode": "tf_half_pixel_for_nn", "nearest_mode": nearest}
+    empty = np.zeros(0, dtype=np.float32)
+    check("Resize", attributes, (1, 4, 8, 9), roi=empty, scales=empty, sizes=np.asarray([1, 4, 4, 18]), opset=13)
+
+
 def test_older_resizes_are_asymmetric():
     check("Resize", {"mode": "nearest"}, scales=np.asarray([1, 1, 2, 3], dtype=np.float32), opset=10)
     proto = model(

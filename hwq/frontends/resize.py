@@ -138,7 +138,7 @@ def _scales(call: Call, extents: Shape, index: int) -> Scales:
             if not 1 <= size <= MAX_ELEMENTS:
                 raise call.broken(f"sizes {sizes}")
             found[axis] = (Fraction(size, extents[axis]), size)
-        return found
+        return _changed(found, extents)
     else:
         raise call.broken("neither scales nor sizes are given")
     if len(scales) != len(axes) or any(s <= 0 or s > MAX_ELEMENTS for s in scales):
@@ -148,7 +148,12 @@ def _scales(call: Call, extents: Shape, index: int) -> Scales:
         if length < 1:
             raise call.broken(f"a scale of {float(scale)} of an axis of {extents[axis]}")
         found[axis] = (scale, length)
-    return {axis: v for axis, v in found.items() if v != (Fraction(1), extents[axis])}
+    return _changed(found, extents)
+
+
+def _changed(scales: Scales, extents: Shape) -> Scales:
+    """Without the axes that stay as they are: no way of reading positions moves their elements."""
+    return {axis: v for axis, v in scales.items() if v != (Fraction(1), extents[axis])}
 
 
 RULES: MappingProxyType[str, Rule] = MappingProxyType({"Resize": resize, "Upsample": upsample})
