@@ -130,9 +130,12 @@ class Window:
 
     def slices(self, padded: npt.NDArray[Any], outputs: Shape, k: Shape) -> npt.NDArray[Any]:
         """What kernel position k reads, for all outputs: a view of padded data whose last axes the window spans."""
-        cut: tuple[Any, ...] = tuple(
+        place: tuple[Any, ...] = (..., *self.cuts(outputs, k))
+        return np.asarray(padded[place])
+
+    def cuts(self, outputs: Shape, k: Shape) -> tuple[slice, ...]:
+        """Where kernel position k reads along each axis of padded data, for all outputs."""
+        return tuple(
             slice(i * d, i * d + (o - 1) * s + 1, s)
             for i, d, s, o in zip(k, self.dilations, self.strides, outputs, strict=True)
         )
-        cut = (Ellipsis, *cut)
-        return np.asarray(padded[cut])

@@ -60,7 +60,8 @@ class Columns:
 
     def _read(self, grouped: Array, outputs: Shape, k: Shape) -> Array:
         """What kernel position k reads of (groups, C, ..., batch) data."""
-        return np.moveaxis(self.window.slices(np.moveaxis(grouped, -1, 0), outputs, k), 0, -1)
+        place: tuple[Any, ...] = (..., *self.window.cuts(outputs, k), slice(None))
+        return np.asarray(grouped[place])
 
     def _depthwise(self, grouped: Array, outputs: Shape) -> Array:
         """One output channel a group: products and sums of whole channels."""
