@@ -69,21 +69,47 @@ def lane_axis_size(graph: Graph, node: Node) -> int | None:
 
 
 def fold(reuse_of: Callable[[str], int]) -> Callable[[Graph], Graph]:
-    """The pass for a reuse factor per ONNX node name."""
+    """The pass for a reuse factor per ONNX node name.
+
+    A layer of products takes `reuse` cycles a position, an op without products `reuse` cycles or its `allowance`.
+    """
 
     def run(graph: Graph) -> Graph:
-        def fold_node(node: Node) -> Node:
-            reuse, op = reuse_of(node.name), node.op
-            if isinstance(op, Products):
-                group = op.channels[1] if isinstance(op, Conv) else 0
-                out_folds, in_folds = choose_folds(op.taps, op.n_out, reuse, group)
-                return with_fields(node, pe=op.n_out // out_folds, simd=op.taps // in_folds)
-            size = lane_axis_size(graph, node)
-            return node if size is None else with_fields(node, lanes=choose_lanes(size, lane_cost(op), reuse))
+        def fold_products(node: Node) -> Node:
+            op = node.op
+            if not isinstance(op, Products):
+                return node
+            group = op.channels[1] if isinstance(op, Conv) else 0
+            out_folds, in_folds = choose_folds(op.taps, op.n_out, reuse_of(node.name), group)
+            return with_fields(node, pe=op.n_out // out_folds, simd=op.taps // in_folds)
 
-        return graph.map_nodes(fold_node)
+        folded = graph.map_nodes(fold_products)
+        free = allowance(folded)
+
+        def fold_lanes(node: Node) -> Node:
+            size = lane_axis_size(folded, node)
+            if size is None:
+                return node
+            reuse = reuse_of(node.name)
+            cycles = reuse if isinstance(node.op, Pool) else max(reuse, free)
+            return with_fields(node, lanes=choose_lanes(size, lane_cost(node.op), cycles))
+
+        return folded.map_nodes(fold_lanes)
 
     return run
+
+
+def allowance(graph: Graph) -> int:
+    """Cycles that an op without products may take: thousands of rounders side by side behind a convolution only wait.
+
+    Where layers overlap, as many as the slowest layer of products; else, so many that all such ops together take no
+    longer than the products.
+    """
+    paces = [n.op.cycles(graph.ins(n)) for n in graph.nodes if isinstance(n.op, Products)]
+    if graph.overlaps:
+        return max(paces, default=1)
+    others = [n for n in graph.nodes if not isinstance(n.op, Pool) and lane_axis_size(graph, n) is not None]
+    return max(1, sum(paces) // max(1, len(others)))
 
 
 def with_fields(node: Node, **fields: int) -> Node:
