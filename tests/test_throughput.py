@@ -115,3 +115,19 @@ def test_a_memory_that_is_stated_is_bound(tmp_path: Path) -> None:
     assert "BIND_STORAGE variable=dense_fc1_weights type=ROM_1P impl=URAM" in text
     with pytest.raises(hwq.HwqError, match="layer 'fc1': vivado binds no ROM to uram"):
         hwq.compile(mlp(), {**config, "target": "vivado"}).export(tmp_path / "q")
+
+
+def test_ops_behind_a_convolution_take_no_longer_than_it_and_stand_side_by_side_no_more_than_they_must(
+    tmp_path: Path,
+) -> None:
+    design = hwq.compile(conv_net(), {"target": "vivado"})
+    rows = {r["node"]: r for r in design.rows()}
+    assert rows["c1"]["cycles"] == rows["c2"]["cycles"] == 35
+    graph = design.graph
+    others = [n for n in graph.nodes if not isinstance(n.op, Products)]
+    assert all(1 < n.op.cycles(graph.ins(n)) for n in others)
+    assert sum(n.op.cycles(graph.ins(n)) for n in others) <= 2 * 35
+    design.export(tmp_path / "net")
+    text = next((tmp_path / "net/src").glob("*.cpp")).read_text()
+    for name in ("c1", "a1", "c2"):  # pixels of all channels at once lie far apart
+        assert f"variable={name} complete" in text

@@ -144,15 +144,21 @@ def _array(graph: Graph, target: Target, edge: str, name: str) -> Array:
 
 
 def _partition(graph: Graph, target: Target, edge: str, name: str) -> str:
-    """Split the array so that its writer and its readers reach all their lanes in one cycle."""
-    size, lanes = graph.edges[edge].size, [1]
+    """Split the array so that its writer and its readers reach all their lanes in one cycle.
+
+    Elements side by side lie in banks of their own when dealt out in turn; those of windows and channels need not, and
+    get a register each.
+    """
+    size, lanes, scattered = graph.edges[edge].size, [1], False
     for node in graph.nodes:
         reads, writes = node.op.lanes_in_out(graph.ins(node))
-        lanes += [reads] * (edge in node.inputs) + [writes] * (edge in node.outputs)
+        own = [reads] * (edge in node.inputs) + [writes] * (edge in node.outputs)
+        scattered |= node.op.scattered and max(own, default=1) > 1
+        lanes += own
     factor = min(size, lcm(*lanes))
     if factor == 1 or size == 1:
         return ""
-    if factor == size and size <= MAX_PARTITION:
+    if (factor == size or scattered) and size <= MAX_PARTITION:
         return target.pragma("partition_complete", var=name, dim=1)
     factor = factor if factor <= MAX_PARTITION else max(lanes)
     return target.pragma("partition_cyclic", var=name, factor=min(factor, MAX_PARTITION), dim=1)

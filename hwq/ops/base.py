@@ -169,6 +169,7 @@ class Op(ABC):
 
     kind: ClassVar[str]
     lean: ClassVar[bool] = False  # whether its kernel takes and gives any dtype that holds the codes, floats too
+    scattered: ClassVar[bool] = False  # whether the elements of one cycle lie apart in the arrays, not side by side
     bounded: ClassVar[bool] = False  # whether `prepare` proves that no code can leave the inferred range
     draws: ClassVar[bool] = False  # whether its kernel takes the number of its first sample: it has a state
 

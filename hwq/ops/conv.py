@@ -31,6 +31,7 @@ class Conv(Products):
 
     kind = "conv"
     lean = True
+    scattered = True
     weights: Codes
     window: Window
     groups: int = 1

@@ -31,6 +31,7 @@ class Pool(Op):
 
     kind = "pool"
     lean = True
+    scattered = True
     window: Window
     how: Reduction
     pad: int = 0
