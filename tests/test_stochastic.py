@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 import hwq
 from conftest import Cli
 from hwq import onnx_ops, prng
+from hwq.errors import HwqError
 from hwq.quantizers import stochastic_round, stochastic_round_po2
 from hwq.targets import TARGETS
 
@@ -22,12 +23,17 @@ ON_ACTIVATIONS = (
     "stochastic_binary()",
     "stochastic_binary(alpha=0.3,temperature=1.5)",
     "stochastic_binary(use_real_sigmoid=False,internal_sigmoid='smooth')",
+    "quantized_po2(4,use_stochastic_rounding=True)",
+    "quantized_po2(5,0.75,use_stochastic_rounding=True)",
+    "quantized_relu_po2(4,2.5,use_stochastic_rounding=True)",
+    "quantized_relu_po2(4,4,negative_slope=0.25,use_stochastic_rounding=True)",
 )
 ON_WEIGHTS = (
     "bernoulli(alpha='auto')",
     "bernoulli(alpha=1.0)",
     "stochastic_binary(alpha='auto_po2')",
     "stochastic_ternary(alpha='auto')",
+    "quantized_po2(4,2.5,use_stochastic_rounding=True)",
 )
 TYPE = {"input_types": {"x": "ap_fixed<10,4>"}}
 
@@ -73,6 +79,46 @@ def test_random_rounding_draws_what_the_functions_draw() -> None:
     random = len(ON_ACTIVATIONS)
     assert np.array_equal(y["r"], stochastic_round(inputs(), 0.25, seed=11 + random))
     assert np.array_equal(y["p"], stochastic_round_po2(np.maximum(inputs(), 1 / 16), seed=12 + random))
+
+
+def test_random_powers_are_the_clipped_exponents_of_the_function() -> None:
+    x = np.where(inputs() == 0, 1, inputs())
+    exponents = np.clip(stochastic_round_po2(np.abs(x), seed=9), -4, 3)
+    drawn = hwq.quantizer("quantized_po2(4,use_stochastic_rounding=True)")(x, seed=9)
+    assert np.array_equal(drawn, np.sign(x) * np.exp2(exponents))
+
+
+def test_a_value_is_the_mean_of_the_powers_that_all_words_of_the_generator_draw(monkeypatch: Any) -> None:
+    bits = 12
+    monkeypatch.setattr(prng, "RANDOM_BITS", bits)
+    monkeypatch.setattr(prng, "outputs", lambda seed, count: np.arange(count, dtype=np.uint32) << np.uint32(32 - bits))
+    q = hwq.quantizer("quantized_po2(4,use_stochastic_rounding=True)")
+    for value in (2.75, -0.1875, 1.0, 4 + 1 / 512, 0.0, 300.0):
+        drawn = q(np.full(1 << bits, value), seed=1)
+        bounded = np.copysign(np.clip(abs(value), 1 / 16, 8), value)
+        assert drawn.astype(np.float64).mean() == bounded
+        assert len(set(drawn.tolist())) == (1 if np.log2(abs(bounded)) % 1 == 0 else 2)
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ("quantized_po2(4,quadratic_approximation=True,use_stochastic_rounding=True)", "quadratic_approximation"),
+        ("quantized_po2(7,use_stochastic_rounding=True)", r"powers down to 2\^-32"),
+    ],
+)
+def test_draws_of_powers_that_cannot_be_are_refused_by_name(spec: str, told: str) -> None:
+    made = proto([onnx_ops.quantizer_node(spec, "x", "y", name="q")])
+    with pytest.raises(HwqError, match=told):
+        hwq.compile(made, {**TYPE, "stochastic": 1})
+
+
+def test_a_seed_has_no_use_where_the_logarithm_is_rounded_down() -> None:
+    spec = "quantized_po2(4,log2_rounding='floor',use_stochastic_rounding=True)"
+    with pytest.raises(HwqError, match="a seed has no use"):
+        hwq.quantizer(spec)(inputs(), seed=1)
+    design = hwq.compile(proto([onnx_ops.quantizer_node(spec, "x", "y", name="q")]), {**TYPE, "stochastic": 1})
+    assert np.array_equal(design.simulate(inputs()).astype(np.float32), hwq.quantizer(spec)(inputs()))
 
 
 @pytest.mark.parametrize("spec", ON_WEIGHTS)
@@ -140,8 +186,10 @@ def test_without_a_seed_bernoulli_is_refused_and_the_others_are_deterministic(cl
     made = cli("export", str(path), "-o", str(tmp_path / "p"), "--input-type", "x=ap_fixed<10,4>", "--stochastic", "3")
     assert made.exit_code == 0
     assert cli("verify", str(tmp_path / "p"), "--types", "native").exit_code == 0
-    plain = hwq.compile(proto([onnx_ops.quantizer_node("stochastic_binary()", "x", "y", name="q")]), TYPE)
-    assert np.array_equal(plain.simulate(inputs()), np.where(inputs() >= 0, 1, -1))
+    for spec in ON_ACTIVATIONS[3:]:
+        plain = hwq.compile(proto([onnx_ops.quantizer_node(spec, "x", "y", name="q")]), TYPE)
+        assert not plain.graph.draws
+        assert np.array_equal(plain.simulate(inputs()).astype(np.float32), hwq.quantizer(spec)(inputs()))
 
 
 def test_a_wrong_draw_is_found_at_its_sample(tmp_path: Path) -> None:

@@ -9,14 +9,19 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from hwq import prng
 from hwq.errors import SpecError
 from hwq.fixed import FixedType
-from hwq.quantizers.base import EPS, Codes, Doubles, Fit, Floats, Quantizer
+from hwq.quantizers.base import EPS, Codes, Doubles, Fit, Floats, Quantizer, unsupported
 from hwq.quantizers.bits import check_variables
 from hwq.quantizers.params import choice, flag, number, optional, param, text, whole
 
 _bits = whole(1, 12)
 _rounding = choice("rnd", "floor")
+QUADRATIC_SAMPLE = (
+    "a sample with quadratic_approximation, whose chances are irrational",
+    "leave out quadratic_approximation or use_stochastic_rounding, or the seed",
+)
 
 
 @dataclass(frozen=True, repr=False)
@@ -130,6 +135,44 @@ class Po2Quantizer(Quantizer):
         else:  # sqrt(1/2) is irrational and `fraction` short, so comparing with its float64 is exact
             exponents = np.clip(floor + (fraction > math.sqrt(0.5)), low, high)
         return np.asarray(np.where(magnitude < EPS, low, exponents), dtype=np.int64)
+
+    @property
+    def quadratic(self) -> bool:
+        """Whether only even exponents occur."""
+        return self._options[0]
+
+    @property
+    def is_random(self) -> bool:
+        """Whether training draws the exponent at random; log2_rounding="floor" has the last word."""
+        return bool(getattr(self, "use_stochastic_rounding", False)) and self._options[1] != "floor"
+
+    def sample_values(self, x: Floats, seed: int) -> Doubles:
+        """A training sample, float64: one of the two powers around |x|, at random so that |x| is their mean; clipped.
+
+        Element n takes output n of `hwq.prng`. A max_value between two powers gives the greater one too, which
+        inference may not. Raises `SpecError` where nothing is random. Source: SEMANTICS 1.7 and 2.
+        """
+        if not self.is_random:
+            raise SpecError(
+                f"{self.NAME} is not random: a seed has no use",
+                remedy="call it without a seed, or set use_stochastic_rounding (and log2_rounding='rnd')",
+            )
+        if self.quadratic:
+            raise unsupported(self.NAME, *QUADRATIC_SAMPLE)
+        low, high = self.span
+        magnitude = np.abs(self._leaky(x))
+        cap = math.inf if self.max_value is None else float(np.float32(self.max_value))
+        bounded = np.clip(np.minimum(magnitude, cap), _power(low), _power(high))
+        fraction, power = np.frexp(bounded)
+        exponent = np.where(magnitude < EPS, low, power - 1 + prng.draw(2 * fraction - 1, seed))
+        return np.asarray(np.where((x < 0) & self._has_sign, -1.0, 1.0) * np.ldexp(1.0, exponent))
+
+    def _sample(self, x: Floats, seed: int) -> Floats:
+        return self._blend(x, self.sample_values(x, seed))
+
+    def _leaky(self, x: Floats) -> Doubles:
+        """What the power of two stands for, with its sign."""
+        return x.astype(np.float64)
 
     def _words(self, negative: npt.NDArray[np.bool_], magnitude: Doubles) -> Codes:
         least, _, step = self.exponents

@@ -1,0 +1,119 @@
+"""Quantizers that draw at random, with a seed: one comparison of a probability with a generator of their own."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from hwq import real
+from hwq.exact import Rationals, scalar
+from hwq.fixed import pow2
+from hwq.frontends.call import Call, Rule, Signal, Value
+from hwq.frontends.emit import ONE, ZERO, affine, alpha_of, check_span, clip, fits, rounded, sigmoid, sign, unary
+from hwq.prng import RANDOM_BITS
+from hwq.quantizers import Quantizer
+from hwq.quantizers.binary import StochasticBinary
+from hwq.quantizers.functions import stochastic_round as draw_round
+from hwq.quantizers.functions import stochastic_round_po2 as draw_round_po2
+from hwq.quantizers.po2 import QUADRATIC_SAMPLE, Po2Quantizer
+from hwq.quantizers.ternary import StochasticTernary
+
+LEAST_DRAWN = -23  # 2**-23 is the least power above 1e-7, below which po2 quantizers know one power only
+
+
+def is_random(q: Quantizer) -> bool:
+    """Whether training (of bernoulli: inference too) draws at random."""
+    return isinstance(q, StochasticBinary | StochasticTernary) or (isinstance(q, Po2Quantizer) and q.is_random)
+
+
+def _drawn(call: Call, p: Signal, seed: int, scale: Rationals, offset: Rationals) -> Signal:
+    """scale * B + offset, B being 1 with probability p, rounded to a multiple of 2**-24."""
+    unit = 1 << RANDOM_BITS
+    chance = rounded(call, p, Fraction(unit), ZERO, (0, unit), Fraction(1, unit))
+    return call.emit(real.Draw(seed, scale, offset), [chance], p.shape)[0]
+
+
+def drawn_sign(call: Call, q: StochasticBinary, x: Signal, seed: int) -> Signal:
+    """P(+) = sigmoid(temperature x); the deviation is 1 where alpha is none of the automatic ones."""
+    warm = affine(call, x, Fraction(float(q.temperature)))
+    p = sigmoid(call, warm, "real" if q.use_real_sigmoid else q.internal_sigmoid)
+    alpha = alpha_of(q)
+    fits(call, x, alpha)
+    return _drawn(call, p, seed, alpha, scalar(0)) if q.lsb == 1.0 else _drawn(call, p, seed, 2 * alpha, -alpha)
+
+
+def drawn_po2(call: Call, q: Po2Quantizer, x: Signal, seed: int) -> Signal:
+    """One of the two powers around |x|, of mean |x|, within the quantizer's: the exponent below, plus one at random."""
+    low, high = q.span
+    if q.quadratic:
+        raise call.fail(*QUADRATIC_SAMPLE)
+    if low < LEAST_DRAWN:
+        raise call.fail(
+            f"a draw of powers down to 2^{low}: what lies below 1e-7 would give that and nothing between",
+            f"use fewer bits (powers from 2^{LEAST_DRAWN} on), or no seed",
+        )
+    cap = pow2(high) if q.max_value is None else min(pow2(high), Fraction(float(np.float32(q.max_value))))
+    most = _log2_ceil(max(cap, pow2(low)))
+    check_span(call, low, most)
+    slope = getattr(q, "negative_slope", 1)
+    leaky = x if slope in (0, 1) else unary(call, x, "PRelu", Fraction(float(np.float32(slope))))
+    size = unary(call, leaky, "Abs") if slope else leaky
+    bounded = clip(call, size, pow2(low), max(cap, pow2(low)))
+    up = _drawn(call, unary(call, bounded, "Mantissa"), seed, scalar(1), scalar(0))
+    exponent = call.emit(real.Add(), [unary(call, bounded, "Exponent"), up], x.shape)[0]
+    power = unary(call, affine(call, exponent, ONE, Fraction(-low)), "Po2Value", low)
+    if not slope:
+        return power
+    return call.emit(real.Mul(), [power, sign(call, x, scalar(2), scalar(-1))], x.shape)[0]
+
+
+def _log2_ceil(value: Fraction) -> int:
+    """The least exponent whose power of two is no less than a positive value."""
+    floor = value.numerator.bit_length() - value.denominator.bit_length() - 1
+    return next(e for e in range(floor, floor + 3) if pow2(e) >= value)
+
+
+def stochastic_round(call: Call) -> list[Value]:
+    """A random one of the two multiples of `precision` around x, of mean x."""
+    seed, precision = call.next_seed(), float(call.attribute("precision", 0.5))
+    if seed is None:
+        raise call.fail("it draws at random", "draw with --stochastic SEED, or use quantized_bits")
+    if not precision > 0:
+        raise call.fail(f"precision={precision}", "use a positive number")
+    x, unit = call.value(0), Fraction(float(np.float32(precision)))
+    if not isinstance(x, Signal):
+        return [np.asarray(draw_round(call.array(0, "the tensor"), float(unit), seed=seed), dtype=np.float64)]
+    steps = affine(call, x, 1 / unit)
+    low = unary(call, steps, "Floor")
+    rest = call.emit(real.Add(), [steps, affine(call, low, Fraction(-1))], x.shape)[0]
+    up = _drawn(call, rest, seed, scalar(unit), scalar(0))
+    return [call.emit(real.Add(), [affine(call, low, unit), up], x.shape)[0]]
+
+
+def stochastic_round_po2(call: Call) -> list[Value]:
+    """A random exponent e, one of the two around log2|x|, with E[2**e] = |x|."""
+    seed = call.next_seed()
+    if seed is None:
+        raise call.fail("it draws at random", "draw with --stochastic SEED, or use quantized_po2")
+    x = call.value(0)
+    if not isinstance(x, Signal):
+        return [np.asarray(draw_round_po2(call.array(0, "the tensor"), seed=seed), dtype=np.float64)]
+    exponent = unary(call, x, "Exponent")
+    up = _drawn(call, unary(call, x, "Mantissa"), seed, scalar(1), scalar(0))
+    return [call.emit(real.Add(), [exponent, up], x.shape)[0]]
+
+
+def drawn_codes(q: Quantizer, values: Any, seed: int) -> Any:
+    """Codes of a constant, drawn once; stochastic_ternary draws with automatic scales only, as in the package."""
+    if isinstance(q, StochasticBinary) or (isinstance(q, StochasticTernary) and q.is_auto):
+        q.fit(values)
+        return q.sample_codes(values, seed)
+    return q.encode(values)
+
+
+RULES: MappingProxyType[str, Rule] = MappingProxyType(
+    {"stochastic_round": stochastic_round, "stochastic_round_po2": stochastic_round_po2}
+)
