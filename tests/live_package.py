@@ -1,7 +1,7 @@
 """Runs in the interpreter that has the real package: python live_package.py CASES.json INPUTS.npz OUTPUTS.npz.
 
-Case k is {"name", "kwargs"}; its input is array k. Written are "y<k>", "scale<k>",
-and "error<k>" for what the package refuses.
+Case k is {"name", "kwargs"} and perhaps {"internal_sigmoid"}, the package's global; its input is array k. Written are
+"y<k>", "scale<k>", and "error<k>" for what the package refuses.
 """
 
 import json
@@ -18,6 +18,7 @@ def main(cases_file: str, inputs_file: str, outputs_file: str) -> None:
     inputs = np.load(inputs_file)
     results = {}
     for k, case in enumerate(cases):
+        package.set_internal_sigmoid(case.get("internal_sigmoid", "hard"))
         try:
             quantizer = getattr(package, case["name"])(**case["kwargs"])
             results[f"y{k}"] = np.asarray(quantizer(inputs[str(k)]), dtype=np.float32)
