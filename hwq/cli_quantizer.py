@@ -10,7 +10,7 @@ import click
 
 from hwq.errors import SpecError, ToolError
 from hwq.quantizers import Quantizer, parse_type, quantizer
-from hwq.quantizers.describe import curve, describe
+from hwq.quantizers.describe import curve, describe, unquantized
 from hwq.quantizers.smooth import MODES
 
 EXAMPLE = """Examples:
@@ -94,7 +94,7 @@ def draw(q: Quantizer, path: Path) -> None:
     with matplotlib.rc_context({"svg.hashsalt": "hwq", "svg.fonttype": "none"}):
         figure = Figure(figsize=(6.4, 4.8), layout="constrained")
         axes = figure.add_subplot()
-        axes.plot(x, x, color="0.8", linewidth=0.8, label="x")
+        axes.plot(x, unquantized(q, x), color="0.75", linewidth=1.0, label="before quantization")
         for index, column in enumerate(y.reshape(len(x), -1).T):
             axes.plot(x, column, linewidth=1.2, label=None if index else str(q))
         axes.set_xlabel("x")

@@ -32,7 +32,7 @@ from hwq.quantizers import (
     stochastic_round_po2,
     type_spec,
 )
-from hwq.quantizers.describe import describe, markdown
+from hwq.quantizers.describe import describe, markdown, unquantized
 
 EXAMPLES = (
     "quantized_bits(8,0,1)",
@@ -780,3 +780,26 @@ def test_a_precision_is_the_quantized_bits_of_its_type(text: str, same: str) -> 
 def test_a_precision_that_truncates_is_no_quantizer() -> None:
     with pytest.raises(SpecError, match="round and saturate"):
         quantizer("ap_fixed<16,6,AP_TRN,AP_WRAP>")
+
+
+@pytest.mark.parametrize(
+    ("spec", "lsb"),
+    [
+        ("quantized_tanh(10)", 2**-9),
+        ("quantized_tanh(10,use_real_tanh=True)", 2**-9),
+        ("quantized_sigmoid(10,use_real_sigmoid=True)", 2**-10),
+        ("quantized_relu(10,2,use_sigmoid=1,negative_slope=0.25)", 2**-6),
+        ("quantized_relu(10,3,negative_slope=0.25)", 2**-6),
+        ("quantized_hswish(10,3)", 2**-6),
+        ("quantized_bits(10,3)", 2**-6),
+    ],
+)
+def test_what_is_quantized_lies_within_a_step_of_the_values(spec: str, lsb: float) -> None:
+    q, x = quantizer(spec), np.linspace(-6, 6, 4001, dtype=np.float32)
+    assert np.abs(q(x) - np.clip(unquantized(q, x), *q.limits())).max() <= lsb
+
+
+def test_the_table_of_a_law_says_what_hardware_holds() -> None:
+    rom = describe(quantizer("quantized_ulaw(6,2,0)"))["rom"]
+    assert (rom["words"], rom["width"]) == (33, 16)
+    assert "s16.13" in rom["note"]

@@ -245,7 +245,7 @@ class Quantizer:
         """The auto scale of `x`; None where there is none."""
         return None
 
-    def _passes(self, x: Floats) -> Doubles:
+    def passes(self, x: Floats) -> Doubles:
         """The activation before quantization (what `qnoise_factor` < 1 lets through)."""
         return x.astype(np.float64)
 
@@ -266,7 +266,7 @@ class Quantizer:
         """`x_u + q (y - x_u)` with q = qnoise_factor, in float64."""
         noise = float(np.float32(getattr(self, "qnoise_factor", 1.0)))
         if noise != 1.0:
-            free = self._passes(x)
+            free = self.passes(x)
             y = free + noise * (y - free)
         return _narrow(y)
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from hwq.errors import HwqError
 from hwq.fixed import FixedType
+from hwq.quantizers import smooth
 from hwq.quantizers.base import Quantizer
 from hwq.quantizers.functions import Function
 from hwq.quantizers.hswish import QuantizedHswish
@@ -73,7 +74,9 @@ def _before(q: Quantizer) -> str | None:
 def rom_shape(q: Quantizer, source: FixedType | None) -> dict[str, Any] | None:
     """Words and width of the table that a table activation needs; None where shifts and clips do."""
     if isinstance(q, QuantizedUlaw):
-        return {"words": q.levels, "width": None, "address": "the code word", "note": "the width of a value is free"}
+        grid = FixedType(True, 16, 15 - q.integer)
+        note = f"values on {grid}; where a quantizer follows, on that one's grid"
+        return {"words": q.levels, "width": grid.width, "address": "the code word", "note": note}
     window = _window(q)
     if window is None:
         return None
@@ -113,6 +116,22 @@ def curve(q: Quantizer, points: int = 2001) -> tuple[np.ndarray[Any, Any], np.nd
     if q.is_auto:
         return x, q(x[:, None])
     return x, q(x.reshape(-1, *[1] * np.ndim(q.scale))) if q.scale is not None else q(x)
+
+
+def unquantized(q: Quantizer, x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The function whose values the quantizer rounds, float64, of float32 x."""
+    wide = x.astype(np.float64)
+    if isinstance(q, QuantizedSigmoid):
+        return smooth.internal(wide, q.curve)
+    if isinstance(q, QuantizedTanh):
+        return np.tanh(wide) if q.curve == "tanh" else 2 * smooth.internal(wide, q.curve) - 1
+    if isinstance(q, QuantizedUlaw):
+        ratio = 2 * smooth.internal(np.ldexp(wide, -q.integer), q.internal_sigmoid) - 1
+        return np.ldexp(np.sign(ratio) * np.log1p(q.u * np.abs(ratio)) / math.log1p(q.u), q.integer)
+    if isinstance(q, QuantizedRelu) and q.use_sigmoid:
+        ratio = 2 * smooth.internal(np.ldexp(wide, -q.integer), q.internal_sigmoid) - 1
+        return np.ldexp(np.where(ratio < 0, q.negative_slope * ratio, ratio), q.integer)
+    return q.passes(x)
 
 
 def markdown(quantizers: Iterable[Quantizer]) -> str:

@@ -75,7 +75,7 @@ class QuantizedHswish(BitsQuantizer):
         """The package's bound: max(1, 2**integer)."""
         return max(1.0, 2.0**self.integer)
 
-    def _passes(self, x: Floats) -> Doubles:
+    def passes(self, x: Floats) -> Doubles:
         wide = x.astype(np.float64)
         upper = float(self.relu_upper_bound)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -83,7 +83,7 @@ class QuantizedHswish(BitsQuantizer):
         return np.where(wide == -np.inf, 0.0, h)
 
     def _encode(self, x: Floats, fit: Fit | None) -> Codes:
-        h = self._passes(x)
+        h = self.passes(x)
         return self._plain_codes(h)
 
     def _plain_codes(self, h: Doubles) -> Codes:

@@ -297,6 +297,6 @@ class QuantizedReluPo2(Po2Quantizer):
     def _encode(self, x: Floats, fit: Fit | None) -> Codes:
         return self._words((x < 0) & self._has_sign, np.abs(self._leaky(x)))
 
-    def _passes(self, x: Floats) -> Doubles:
+    def passes(self, x: Floats) -> Doubles:
         leaky = self._leaky(x)
         return leaky if self.max_value is None else np.minimum(leaky, float(np.float32(self.max_value)))

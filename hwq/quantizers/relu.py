@@ -170,7 +170,7 @@ class QuantizedRelu(Quantizer):
         values = super()._values(codes, fit)
         return values if self._bound is None else np.minimum(values, self._bound)
 
-    def _passes(self, x: Floats) -> Doubles:
+    def passes(self, x: Floats) -> Doubles:
         wide = x.astype(np.float64)
         leaky = np.where(wide < 0, wide * float(self._slope), wide)
         if self.is_quantized_clip:
