@@ -261,10 +261,9 @@ def test_every_quantizer_has_a_case_as_activation_and_as_weight():
     assert set(QUANTIZERS) == {s.partition("(")[0] for s in WEIGHTS} | functions | chained | {"bernoulli"}
 
 
-LADDER = [("vivado", "parallel"), ("native", "stream")]
+LADDER = [("vivado", "parallel"), ("catapult", "parallel"), ("native", "stream")]
 LADDER_TOO = [
     ("native", "parallel"),
-    ("catapult", "parallel"),
     ("vitis", "parallel"),
     ("vivado", "stream"),
     ("catapult", "stream"),
