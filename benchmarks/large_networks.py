@@ -1,6 +1,6 @@
 """Networks of real size with random weights: how long export takes, how much memory, how fast one image simulates.
 
-    python benchmarks/large_networks.py [mobilenet|resnet18] [--write FILE.onnx] [--no-export]
+    python benchmarks/large_networks.py [mobilenet|resnet18] [--io stream] [--target-fps N] [--write FILE.onnx]
 
 MobileNetV1 0.25 (224 x 224, 4-bit weights and activations, 0.47 M weights) and ResNet-18 (224 x 224, 8 bit, 11.7 M
 weights), as QONNX: every Conv with BatchNormalization, Relu and Quant, weights per output channel, real scales.
@@ -9,6 +9,7 @@ weights), as QONNX: every Conv with BatchNormalization, Relu and Quant, weights 
 from __future__ import annotations
 
 import argparse
+import json
 import resource
 import sys
 import tempfile
@@ -121,7 +122,7 @@ def resnet18() -> onnx.ModelProto:
 NETWORKS = {"mobilenet": mobilenet, "resnet18": resnet18}
 
 
-def measure(name: str, write: Path | None, export: bool) -> None:
+def measure(name: str, write: Path | None, export: bool, config: dict[str, Any]) -> None:
     start = time.perf_counter()
 
     def lap(label: str) -> None:
@@ -135,8 +136,10 @@ def measure(name: str, write: Path | None, export: bool) -> None:
     if write:
         onnx.save(model, write)
     lap("built")
-    design = hwq.compile(model)
+    design = hwq.compile(model, config)
     lap("compiled")
+    pace = design.estimate()
+    lap(f"estimated, {pace['interval']:,} cycles")
     x = np.random.default_rng(1).uniform(-1, 1, (1, 3, 224, 224))
     design.simulate(x)
     lap("first image (tables made)")
@@ -148,16 +151,23 @@ def measure(name: str, write: Path | None, export: bool) -> None:
             lap("exported")
             size = sum(f.stat().st_size for f in Path(folder).rglob("*") if f.is_file())
             print(f"{name:12} {len(design.graph.nodes)} layers, {size / 2**20:.0f} MiB of files")
+            if config["io"] == "stream":
+                fifos = json.loads((Path(folder) / "project" / "hwq.json").read_text())["fifos"]
+                deepest = max(fifos, key=lambda f: f["depth"])
+                print(f"{name:12} {len(fifos)} FIFOs, the deepest {deepest['name']}: {deepest['depth']} tokens")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("network", nargs="?", choices=sorted(NETWORKS), help="one of them; both without")
+    parser.add_argument("--io", choices=["parallel", "stream"], default="parallel", help="as of hwq export")
+    parser.add_argument("--target-fps", type=float, default=0, help="as of hwq export")
     parser.add_argument("--write", type=Path, help="keep the ONNX file")
     parser.add_argument("--no-export", action="store_true", help="stop after the simulator")
     options = parser.parse_args()
     for name in [options.network] if options.network else NETWORKS:
-        measure(name, options.write, not options.no_export)
+        config = {"io": options.io, "target_fps": options.target_fps}
+        measure(name, options.write, not options.no_export, config)
 
 
 if __name__ == "__main__":

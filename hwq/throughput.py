@@ -6,7 +6,9 @@ is that of its slowest part. Otherwise a sample goes through all layers before t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from hwq.dataflow.schedule import scheduled
 from hwq.errors import SpecError, printable
@@ -45,6 +47,13 @@ def pace_of(graph: Graph, io: str) -> Pace:
     return Pace(max([1, *cycles]) if graph.overlaps else latency, latency, name)
 
 
+def least_interval(graph: Graph, io: str) -> int:
+    """A bound from below on the interval, at once: what the slowest part takes if it never waits."""
+    if io == "stream":
+        return max(a.firings + a.latency for a in (p.actor() for p in stream_plan(graph, "top").processes))
+    return pace_of(graph, io).interval
+
+
 def paced(graph: Graph, io: str, fps: float, clock: float) -> Graph:
     """The graph with each layer as slow, hence as small, as `fps` samples a second at `clock` ns allow.
 
@@ -58,11 +67,31 @@ def paced(graph: Graph, io: str, fps: float, clock: float) -> Graph:
             f"{fastest.interval} cycles between samples, {limit} are there",
             remedy=f"ask for at most {fastest.fps(clock):.6g}, or for a shorter --clock",
         )
-    low, high = 1, limit  # the budget lies between: low keeps up
-    while low < high:
-        middle = (low + high + 1) // 2
-        if pace_of(within(graph, middle), io).interval <= limit:
-            low = middle
-        else:
-            high = middle - 1
-    return within(graph, low)
+    known: dict[tuple[int, ...], int] = {}  # intervals by the cycles of all layers, which say what a budget chose
+
+    def interval(budget: int) -> int:
+        folded = within(graph, budget)
+        key = tuple(n.op.cycles(folded.ins(n)) for n in folded.nodes)
+        if key not in known:
+            known[key] = pace_of(folded, io).interval
+        return known[key]
+
+    def bounded(most: int, budget: int) -> bool:
+        return least_interval(within(graph, budget), io) <= most
+
+    def greatest(keeps_up: Callable[[int], bool], low: int, high: int) -> int:
+        """The greatest budget in low..high that keeps up, as `low` does."""
+        while low < high:
+            middle = (low + high + 1) // 2
+            low, high = (middle, high) if keeps_up(middle) else (low, middle - 1)
+        return low
+
+    # Whole schedules are dear: the bound finds a budget, and goes down as far as its schedule is too slow.
+    failing, allowed = limit + 1, limit
+    while True:
+        budget = greatest(partial(bounded, allowed), 1, failing - 1)
+        found = interval(budget) if budget > 1 else fastest.interval
+        if found <= limit:
+            break
+        failing, allowed = budget, allowed * limit // found
+    return within(graph, greatest(lambda b: interval(b) <= limit, budget, failing - 1))
