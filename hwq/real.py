@@ -164,11 +164,13 @@ class Normalize(RealOp):
 
 @dataclass(frozen=True, eq=False)
 class Draw(RealOp):
-    """A bit that is 1 with probability x, a multiple of 2**-24; its value is scale * bit + offset."""
+    """code = least + the number of inputs that come true, each with its probability, a multiple of 2**-24; its value is
+    scale * code + offset."""
 
     seed: int
     scale: Rationals
     offset: Rationals
+    least: int = 0
 
 
 @dataclass(frozen=True)

@@ -191,18 +191,21 @@ def normalize(op: Any, inputs: Any, x: Any) -> list[Any]:
     return [np.moveaxis(out, -1, op.axis)]
 
 
-def draw(op: Any, inputs: Any, x: Any, sample: int = 0) -> list[Any]:
+def draw(op: Any, inputs: Any, *xs: Any, sample: int = 0) -> list[Any]:
     h = (op.seed + 0x9E3779B9) % 2**32
     for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35), (16, 1)):
         h = (h ^ (h >> shift)) * factor % 2**32
-    state, bits = h or 1, []
-    for n in range((sample + 1) * x.size):
-        state ^= state << 13 & 0xFFFFFFFF
-        state ^= state >> 17
-        state ^= state << 5 & 0xFFFFFFFF
-        if n >= sample * x.size:
-            bits.append(int((state >> 8) < int(x.reshape(-1)[n - sample * x.size])))
-    return _shaped(bits, x.shape)
+    state, size, codes = h or 1, xs[0].size, []
+    for n in range((sample + 1) * size):
+        code = op.least
+        for x in xs:
+            state ^= state << 13 & 0xFFFFFFFF
+            state ^= state >> 17
+            state ^= state << 5 & 0xFFFFFFFF
+            code += (state >> 8) < int(x.reshape(-1)[n % size])
+        if n >= sample * size:
+            codes.append(int(code))
+    return _shaped(codes, xs[0].shape)
 
 
 REFERENCES: dict[str, Callable[..., list[Any]]] = {

@@ -13,6 +13,9 @@ import hwq
 from conftest import Cli
 from hwq import onnx_ops, prng
 from hwq.errors import HwqError
+from hwq.fixed import FixedType
+from hwq.ir import Edge
+from hwq.ops.draw import Draw
 from hwq.quantizers import stochastic_round, stochastic_round_po2
 from hwq.targets import TARGETS
 
@@ -23,6 +26,10 @@ ON_ACTIVATIONS = (
     "stochastic_binary()",
     "stochastic_binary(alpha=0.3,temperature=1.5)",
     "stochastic_binary(use_real_sigmoid=False,internal_sigmoid='smooth')",
+    "stochastic_ternary()",
+    "stochastic_ternary(alpha=0.3,threshold=0.0)",
+    "stochastic_ternary(alpha=[1.0 0.5 2.0 0.25 0.7],threshold=0.6,temperature=3.0)",
+    "stochastic_ternary(use_real_sigmoid=False)",
     "quantized_po2(4,use_stochastic_rounding=True)",
     "quantized_po2(5,0.75,use_stochastic_rounding=True)",
     "quantized_relu_po2(4,2.5,use_stochastic_rounding=True)",
@@ -33,6 +40,7 @@ ON_WEIGHTS = (
     "bernoulli(alpha=1.0)",
     "stochastic_binary(alpha='auto_po2')",
     "stochastic_ternary(alpha='auto')",
+    "stochastic_ternary(alpha=0.75)",
     "quantized_po2(4,2.5,use_stochastic_rounding=True)",
 )
 TYPE = {"input_types": {"x": "ap_fixed<10,4>"}}
@@ -98,6 +106,85 @@ def test_a_value_is_the_mean_of_the_powers_that_all_words_of_the_generator_draw(
         bounded = np.copysign(np.clip(abs(value), 1 / 16, 8), value)
         assert drawn.astype(np.float64).mean() == bounded
         assert len(set(drawn.tolist())) == (1 if np.log2(abs(bounded)) % 1 == 0 else 2)
+
+
+def every_pair(bits: int) -> Any:
+    """A generator in place of the real one, that gives all pairs of words of this many bits, one after another."""
+    words = np.stack(np.meshgrid(np.arange(1 << bits), np.arange(1 << bits), indexing="ij"), -1).reshape(-1)
+    return lambda seed, count: words.astype(np.uint32) << np.uint32(32 - bits)
+
+
+@pytest.mark.parametrize("mode", ["hard", "smooth", "real"])
+@pytest.mark.parametrize("alpha", ["None", "'auto'"])
+def test_ternary_codes_are_half_sums_of_two_signs_over_all_pairs_of_words(
+    mode: str, alpha: str, monkeypatch: Any
+) -> None:
+    bits, heat = 6, 3.0
+    monkeypatch.setattr(prng, "RANDOM_BITS", bits)
+    monkeypatch.setattr(prng, "outputs", every_pair(bits))
+    options = f"alpha={alpha},temperature={heat},use_real_sigmoid={mode == 'real'}"
+    q = hwq.quantizer(f"stochastic_ternary({options},internal_sigmoid={'hard' if mode == 'real' else mode!r})")
+    slope, deviation, cut = {"hard": 0.5, "smooth": 0.1875, "real": 0.0}[mode], 1.0, float(np.float32(0.33))
+    if alpha != "None":
+        q.fit(np.float32([[-1], [0.25], [1]]))
+        monkeypatch.setattr("hwq.quantizers.ternary.spread", lambda x: np.float32(0.75))
+        deviation, cut = 0.75, float(q.scale.reshape(())) / 2
+    for value in (-1.5, -0.3125, 0.0, 0.25, 0.75):
+        codes = q.sample_codes(np.full((1 << 2 * bits, 1), value, dtype=np.float32), 1)
+        hot = [heat * (value + c) / deviation for c in (-cut, cut)]
+        chances = [1 / (1 + np.exp(-h)) if mode == "real" else min(max(slope * h + 0.5, 0), 1) for h in hot]
+        first, second = (round(c * (1 << bits)) for c in chances)
+        missed = [(1 << bits) - n for n in (first, second)]
+        assert [(codes == c).sum() for c in (-1, 1)] == [missed[0] * missed[1], first * second]
+        assert codes.mean() * (1 << bits) == first + second - (1 << bits)  # E[k] = p0 + p1 - 1
+
+
+def test_two_words_in_a_row_are_together_uniform_to_sixteen_bits_each() -> None:
+    """The map from a state to the high halves of its and the next word is linear over GF(2): here, of full rank."""
+    states = np.uint32(1) << np.arange(32, dtype=np.uint32)
+    left = [(int(a) >> 16) << 16 | int(b) >> 16 for a, b in zip(states, prng.step(states), strict=True)]
+    for column in range(32):
+        pivot = max(left, key=lambda v: v.bit_length())
+        assert pivot, f"rank {column}"
+        left.remove(pivot)
+        top = pivot.bit_length() - 1
+        left = [v ^ pivot if v >> top & 1 else v for v in left]
+
+
+def test_a_chance_has_as_many_words_below_it_as_it_says() -> None:
+    """Over all 2**24 words at once, as the kernel compares them."""
+    words = np.arange(1 << prng.RANDOM_BITS, dtype=np.uint32)
+    for chance in (0, 1, 12345678, (1 << 24) - 1, 1 << 24):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(prng, "outputs", lambda seed, count, after: words << np.uint32(8))
+            edge = Edge((1, words.size), FixedType(False, 25, 24), 0, 1 << 24)
+            (bits,) = Draw(1).prepare((edge,))(np.full((1, words.size), chance))
+        assert bits.sum() == chance
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "quantized_bits(4,1,use_stochastic_rounding=True)",
+        "quantized_linear(4,1,use_stochastic_rounding=True)",
+        "quantized_relu(4,1,use_stochastic_rounding=True)",
+        "quantized_sigmoid(4,use_stochastic_rounding=True)",
+        "quantized_tanh(4,use_stochastic_rounding=True)",
+        "quantized_hswish(4,1,use_stochastic_rounding=True)",
+    ],
+)
+def test_what_the_package_never_draws_is_not_drawn_with_a_seed(spec: str) -> None:
+    """`use_stochastic_rounding` changes nothing in the package, in training neither (SEMANTICS 1): nor does a seed."""
+    made = proto([onnx_ops.quantizer_node(spec, "x", "y", name="q")])
+    design = hwq.compile(made, {**TYPE, "stochastic": 1})
+    assert not design.graph.draws
+    assert np.array_equal(design.simulate(inputs()).astype(np.float32), hwq.quantizer(spec)(inputs()))
+
+
+def test_an_automatic_scale_on_an_activation_is_refused_with_a_seed_too() -> None:
+    made = proto([onnx_ops.quantizer_node("stochastic_ternary(alpha='auto')", "x", "y", name="q")])
+    with pytest.raises(HwqError, match="its scale would depend on the data"):
+        hwq.compile(made, {**TYPE, "stochastic": 1})
 
 
 @pytest.mark.parametrize(

@@ -31,9 +31,12 @@ def is_random(q: Quantizer) -> bool:
 
 def _drawn(call: Call, p: Signal, seed: int, scale: Rationals, offset: Rationals) -> Signal:
     """scale * B + offset, B being 1 with probability p, rounded to a multiple of 2**-24."""
+    return call.emit(real.Draw(seed, scale, offset), [_chance(call, p)], p.shape)[0]
+
+
+def _chance(call: Call, p: Signal) -> Signal:
     unit = 1 << RANDOM_BITS
-    chance = rounded(call, p, Fraction(unit), ZERO, (0, unit), Fraction(1, unit))
-    return call.emit(real.Draw(seed, scale, offset), [chance], p.shape)[0]
+    return rounded(call, p, Fraction(unit), ZERO, (0, unit), Fraction(1, unit))
 
 
 def drawn_sign(call: Call, q: StochasticBinary, x: Signal, seed: int) -> Signal:
@@ -43,6 +46,16 @@ def drawn_sign(call: Call, q: StochasticBinary, x: Signal, seed: int) -> Signal:
     alpha = alpha_of(q)
     fits(call, x, alpha)
     return _drawn(call, p, seed, alpha, scalar(0)) if q.lsb == 1.0 else _drawn(call, p, seed, 2 * alpha, -alpha)
+
+
+def drawn_ternary(call: Call, q: StochasticTernary, x: Signal, seed: int) -> Signal:
+    """alpha times the half sum of two signs: P(+) = sigmoid(temperature (x -+ threshold))."""
+    heat, alpha = Fraction(float(q.temperature)), alpha_of(q)
+    which = "real" if q.use_real_sigmoid else q.internal_sigmoid
+    fits(call, x, alpha)
+    shifts = (-heat * Fraction(q.cut), heat * Fraction(q.cut))
+    chances = [_chance(call, sigmoid(call, affine(call, x, heat, shift), which)) for shift in shifts]
+    return call.emit(real.Draw(seed, alpha, scalar(0), -1), chances, x.shape)[0]
 
 
 def drawn_po2(call: Call, q: Po2Quantizer, x: Signal, seed: int) -> Signal:
@@ -107,8 +120,8 @@ def stochastic_round_po2(call: Call) -> list[Value]:
 
 
 def drawn_codes(q: Quantizer, values: Any, seed: int) -> Any:
-    """Codes of a constant, drawn once; stochastic_ternary draws with automatic scales only, as in the package."""
-    if isinstance(q, StochasticBinary) or (isinstance(q, StochasticTernary) and q.is_auto):
+    """Codes of a constant, drawn once."""
+    if isinstance(q, StochasticBinary | StochasticTernary):
         q.fit(values)
         return q.sample_codes(values, seed)
     return q.encode(values)

@@ -20,7 +20,7 @@ from hwq.exact import elementwise, rationals, scalar
 from hwq.fixed import pow2
 from hwq.frontends import draws
 from hwq.frontends.call import Call, Rule, Signal, Value
-from hwq.frontends.draws import drawn_codes, drawn_po2, drawn_sign, is_random
+from hwq.frontends.draws import drawn_codes, drawn_po2, drawn_sign, drawn_ternary, is_random
 from hwq.frontends.emit import (
     HALF,
     MAX_SPAN,
@@ -46,7 +46,7 @@ from hwq.quantizers.po2 import QUADRATIC_SAMPLE, Po2Quantizer
 from hwq.quantizers.relu import QuantizedRelu
 from hwq.quantizers.sigmoid import QuantizedSigmoid, QuantizedTanh
 from hwq.quantizers.smooth import SLOPES
-from hwq.quantizers.ternary import TernaryQuantizer
+from hwq.quantizers.ternary import StochasticTernary, TernaryQuantizer
 from hwq.quantizers.ulaw import QuantizedUlaw
 
 
@@ -76,6 +76,8 @@ def quantize(call: Call) -> list[Value]:
         )
     if seed is not None and isinstance(q, StochasticBinary):
         return [drawn_sign(call, q, x, seed)]
+    if seed is not None and isinstance(q, StochasticTernary):
+        return [drawn_ternary(call, q, x, seed)]
     if seed is not None and isinstance(q, Po2Quantizer):
         return [drawn_po2(call, q, x, seed)]
     for kind, build in ACTIVATIONS.items():

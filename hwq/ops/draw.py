@@ -1,4 +1,4 @@
-"""draw: y = 1 with the probability that x is, by a generator of its own that goes on from sample to sample."""
+"""draw: how many of its inputs, which are probabilities, come true, by a generator that goes on between samples."""
 
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ BITS = prng.RANDOM_BITS
 
 @dataclass(frozen=True)
 class Draw(Op):
-    """`y = high BITS bits of the generator's next output < x`: x is 2**BITS times a probability, 0 to 2**BITS.
+    """`y = least + [w0 < x0] + [w1 < x1] ..`: w are the high BITS bits of the generator's next outputs, one per input.
 
-    Element n of sample s takes output `s * size + n` of xorshift32 (hwq/prng.py) started from `seed`.
+    Each x is 2**BITS times a probability, 0 to 2**BITS. Element n of sample s takes, for input j of m, output
+    `(s * size + n) * m + j` of xorshift32 (hwq/prng.py) started from `seed`.
     """
 
     kind = "draw"
     draws: ClassVar[bool] = True
     seed: int
+    least: int = 0
 
     @property
     def state(self) -> int:
@@ -38,29 +40,34 @@ class Draw(Op):
         return FixedType(False, BITS, x.type.frac)
 
     def infer(self, inputs: tuple[Edge, ...]) -> tuple[Edge, ...]:
-        (x,) = inputs
-        return (Edge(x.shape, FixedType(False, 1), 1 if x.lo >= 1 << BITS else 0, 1 if x.hi > 0 else 0),)
+        lo = self.least + sum(x.lo >= 1 << BITS for x in inputs)
+        hi = self.least + sum(x.hi > 0 for x in inputs)
+        return (Edge(inputs[0].shape, FixedType.covering(self.least, self.least + len(inputs)), lo, hi),)
 
     def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
-        (x,) = inputs
+        size, lanes = inputs[0].size, len(inputs)
 
-        def kernel(codes: Codes, first: int = 0) -> tuple[Codes, ...]:
-            words = prng.outputs(self.seed, codes.size, first * x.size) >> np.uint32(32 - BITS)
-            return ((words.reshape(codes.shape) < codes).astype(np.int64),)
+        def kernel(*chances: Codes, first: int = 0) -> tuple[Codes, ...]:
+            shape = chances[0].shape
+            words = prng.outputs(self.seed, chances[0].size * lanes, first * size * lanes) >> np.uint32(32 - BITS)
+            hits = sum((words[j::lanes].reshape(shape) < x).astype(np.int64) for j, x in enumerate(chances))
+            return (np.asarray(self.least + hits),)
 
         return kernel
 
     def units(self, inputs: tuple[Edge, ...]) -> tuple[Unit, ...]:
-        return (Unit(Kind.ADD, 3, 32), Unit(Kind.COMPARE, 1, BITS + 1))
+        return (Unit(Kind.ADD, 3 * len(inputs), 32), Unit(Kind.COMPARE, len(inputs), BITS + 1))
 
     def lanes_in_out(self, inputs: tuple[Edge, ...]) -> tuple[int, int]:
         return 1, 1
 
     def __str__(self) -> str:
-        return f"draw[seed {self.seed}]"
+        return f"draw[seed {self.seed}{f' from {self.least}' if self.least else ''}]"
 
     @classmethod
     def samples(cls) -> Iterator[Sample]:
         whole = FixedType(False, BITS + 1, BITS)
         yield Sample("any", cls(1), (Edge((1, 7), whole, 0, 1 << BITS),))
-        yield Sample("narrow", cls(4294967295), (Edge.covering((1, 3, 2), (1 << 23) - 999, (1 << 23) + 999, BITS),))
+        narrow = Edge.covering((1, 3, 2), (1 << 23) - 999, (1 << 23) + 999, BITS)
+        yield Sample("narrow", cls(4294967295), (narrow,))
+        yield Sample("two", cls(7, -1), (Edge((1, 3, 2), whole, 0, 1 << BITS), narrow))

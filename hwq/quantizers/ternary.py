@@ -125,10 +125,11 @@ class Ternary(TernaryQuantizer):
 
 @dataclass(frozen=True, repr=False)
 class StochasticTernary(TernaryQuantizer):
-    """As `ternary` at inference; with a seed (auto alphas only) a training sample (q0 + q1) / 2.
+    """As `ternary` at inference; with a seed a training sample: code (q0 + q1) / 2.
 
-    P(q0 = +1) = sigmoid(T (x - s/2) / std), P(q1 = +1) = sigmoid(T (x + s/2) / std), T = temperature, else -1.
-    Source: SEMANTICS 1.10.
+    P(q0 = +1) = sigmoid(T (x - s/2) / std), P(q1 = +1) = sigmoid(T (x + s/2) / std), T = temperature, else -1. s and
+    std are those of the channel for auto alphas. Others the package cannot sample: hwq does, the threshold being s/2
+    (as it is at inference) and std 1 (as in `stochastic_binary`). Source: SEMANTICS 1.10.
     """
 
     NAME: ClassVar[str] = "stochastic_ternary"
@@ -153,22 +154,14 @@ class StochasticTernary(TernaryQuantizer):
     def sample_codes(self, x: Floats, seed: int) -> Codes:
         """Code words of a draw; element n takes the PRNG's outputs 2n (q0) and 2n + 1 (q1)."""
         fit = self._fit_for(x)
-        if fit is None:
-            found = f"{self.NAME}: sampling with alpha={self.alpha!r}, on which the package fails"
-            raise SpecError(found, remedy="use alpha='auto' or 'auto_po2', or no seed")
-        std = spread(x).astype(np.float64)
-        half = self._sampling_scale(x).astype(np.float64) / 2
+        std = np.float64(1) if fit is None else spread(x).astype(np.float64)
+        half = np.float64(self.cut) if fit is None else fit.scale.astype(np.float64) / 2
         which = "real" if self.use_real_sigmoid else self.internal_sigmoid
         draws = []
         for lane, offset in enumerate((-half, half)):
             chance = smooth.internal(float(self.temperature) * (x.astype(np.float64) + offset) / std, which)
             draws.append(prng.draw(np.broadcast_to(chance, x.shape), seed, lane, 2).astype(np.int64))
         return draws[0] + draws[1] - 1
-
-    def _sampling_scale(self, x: Floats) -> Floats:
-        found = self._fit_for(x)
-        assert found is not None
-        return found.scale
 
     def _sample(self, x: Floats, seed: int) -> Floats:
         codes = self.sample_codes(x, seed)

@@ -10,10 +10,11 @@ from hwq.ops.draw import BITS, Draw
 from hwq.passes.lowering.state import Affine, Coded, Lowering, State, coded
 
 
-def lower_draw(low: Lowering, node: real.RealNode, op: real.Draw, x: State) -> list[State]:
+def lower_draw(low: Lowering, node: real.RealNode, op: real.Draw, *xs: State) -> list[State]:
     """What a frontend has rounded to multiples of 2**-BITS is compared as it is."""
-    codes = coded(x, node)
-    if uniform(codes.of.a) != pow2(-BITS) or uniform(codes.of.b) != 0 or codes.of.lo is not None:
-        raise InternalError("a probability on another grid", node=node.name)
-    (out,) = low.emit(node, Draw(op.seed), codes.edge)
+    chances = [coded(x, node) for x in xs]
+    for p in chances:
+        if uniform(p.of.a) != pow2(-BITS) or uniform(p.of.b) != 0 or p.of.lo is not None:
+            raise InternalError("a probability on another grid", node=node.name)
+    (out,) = low.emit(node, Draw(op.seed, op.least), *(p.edge for p in chances))
     return [Coded(out, Affine(op.scale, op.offset))]
