@@ -112,6 +112,8 @@ class Gather(Op):
         two = Selection.of(x.shape, (None, None, [0, 0, 1, 1, 2, 2, 3, 3], [3, 0, 0, 4]))
         yield Sample("two_axes", cls(two), (x,))
         yield Sample("one", take(1, 2), (x,))
+        pixel = Edge.covering((1, 3, 1, 1), -8, 7, 2)
+        yield Sample("pixel_padded", cls(Selection.along(pixel.shape, 3, [-1, 0]), 1), (pixel,))
         wide = Edge.covering((2, 3), -(1 << 70), 1 << 70)
         yield Sample("past_int64", cls(Selection.along((2, 3), 0, [1, -1, 0]), 1 << 71), (wide,))
 

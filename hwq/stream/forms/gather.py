@@ -186,11 +186,11 @@ class Repeating(Process):
         return self.width * self.chunks * self.reads[0].lanes * self.reads[0].type.width
 
 
-def _axes(op: Gather, order: Order, shape: tuple[int, ...]) -> list[Axis] | None:
-    """Extents and positions in the stream's sequence, axes that stay as they are run together."""
+def _axes(op: Gather, order: Order, shape: tuple[int, ...], images: bool) -> list[Axis] | None:
+    """Extents and positions in sequence, pixel by pixel or flat; axes that stay as they are run together."""
     s = op.selection
     sequence = range(len(shape))
-    if not order.is_flat:
+    if images:
         if len(shape) < 3 or order != Order.of_images(shape):
             return None
         sequence = (0, *range(2, len(shape)), 1)  # type: ignore[assignment]
@@ -210,10 +210,11 @@ def _build(planner: Planner, node: Node) -> bool:
     if op.roms() and any(r.role == "fill" for r in op.roms()):
         return False
     fifo = planner.peek(node.inputs[0])
-    axes = _axes(op, fifo.order, x.shape)
+    images = not fifo.order.is_flat or _is_image(op, fifo.order)  # of one pixel both are the same: y may have more
+    axes = _axes(op, fifo.order, x.shape, images)
     if axes is None:
         return False
-    order = Order.flat(y.size) if fifo.order.is_flat and not _is_image(op, fifo.order) else Order.of_images(y.shape)
+    order = Order.of_images(y.shape) if images else Order.flat(y.size)
     passes = [PassAxis.of(*axis) for axis in axes]
     if all(p is not None for p in passes):
         return _pass(planner, node, op, [p for p in passes if p is not None], order)
