@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from math import isqrt
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from hwq.fixed import FixedType
 from hwq.ir import Edge
 from hwq.ops.draw import Draw
 from hwq.quantizers import stochastic_round, stochastic_round_po2
+from hwq.simulate import Simulator
 from hwq.targets import TARGETS
 
 ON_ACTIVATIONS = (
@@ -32,6 +35,9 @@ ON_ACTIVATIONS = (
     "stochastic_ternary(use_real_sigmoid=False)",
     "quantized_po2(4,use_stochastic_rounding=True)",
     "quantized_po2(5,0.75,use_stochastic_rounding=True)",
+    "quantized_po2(4,3.0,quadratic_approximation=True,use_stochastic_rounding=True)",
+    "quantized_relu_po2(3,quadratic_approximation=True,negative_slope=0.5,use_stochastic_rounding=True)",
+    "quantized_po2(6,0.0005,use_stochastic_rounding=True)",
     "quantized_relu_po2(4,2.5,use_stochastic_rounding=True)",
     "quantized_relu_po2(4,4,negative_slope=0.25,use_stochastic_rounding=True)",
 )
@@ -59,9 +65,9 @@ def proto(nodes: list[Any], constants: tuple[Any, ...] = (), shape: tuple[int, .
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21), onnx_ops.opset()])
 
 
-def everything() -> Any:
+def everything(specs: tuple[str, ...] = ON_ACTIVATIONS) -> Any:
     """Every random quantizer as an activation of its own, each with an output, and one behind a product."""
-    nodes = [onnx_ops.quantizer_node(spec, "x", f"y{k}", name=f"q{k}") for k, spec in enumerate(ON_ACTIVATIONS)]
+    nodes = [onnx_ops.quantizer_node(spec, "x", f"y{k}", name=f"q{k}") for k, spec in enumerate(specs)]
     nodes.append(helper.make_node("stochastic_round", ["x"], ["r"], name="round", domain="qkeras", precision=0.25))
     nodes.append(helper.make_node("Clip", ["x", "least"], ["c"], name="clip"))
     nodes.append(helper.make_node("stochastic_round_po2", ["c"], ["p"], name="po2", domain="qkeras"))
@@ -187,16 +193,55 @@ def test_an_automatic_scale_on_an_activation_is_refused_with_a_seed_too() -> Non
         hwq.compile(made, {**TYPE, "stochastic": 1})
 
 
-@pytest.mark.parametrize(
-    ("spec", "told"),
-    [
-        ("quantized_po2(4,quadratic_approximation=True,use_stochastic_rounding=True)", "quadratic_approximation"),
-        ("quantized_po2(7,use_stochastic_rounding=True)", r"powers down to 2\^-32"),
-    ],
-)
-def test_draws_of_powers_that_cannot_be_are_refused_by_name(spec: str, told: str) -> None:
+def test_with_the_quadratic_approximation_the_root_is_the_mean_of_the_roots(monkeypatch: Any) -> None:
+    bits = 12
+    monkeypatch.setattr(prng, "RANDOM_BITS", bits)
+    monkeypatch.setattr(prng, "outputs", lambda seed, count: np.arange(count, dtype=np.uint32) << np.uint32(32 - bits))
+    q = hwq.quantizer("quantized_po2(4,quadratic_approximation=True,use_stochastic_rounding=True)")
+    for value in (2.75, -0.1875, 4.0, 3.0, 1 / 512, 300.0):
+        drawn = q(np.full(1 << bits, value), seed=1).astype(np.float64)
+        root = min(max(np.sqrt(abs(value)), 1 / 16), 4)
+        low = np.exp2(np.floor(np.log2(root)))
+        assert (np.sqrt(np.abs(drawn)) > low).sum() == round((root / low - 1) * (1 << bits))
+        assert set(np.sqrt(np.abs(drawn)).tolist()) <= {low, 2 * low}
+        assert set(np.sign(drawn).tolist()) == {np.sign(value)}
+    assert set(q(np.zeros(9), seed=1).tolist()) == {1 / 16}  # below 1e-7 the exponent is not doubled
+
+
+def chance_of(z: Fraction, low: int, high: int, step: int) -> int:
+    """2**24 times the chance of the upper power (step 2: of the root's), rounded half to even."""
+    place = next(
+        (e for e in range(low, high) if Fraction(2) ** (step * e) <= z < Fraction(2) ** (step * (e + 1))), None
+    )
+    if place is None:
+        return 0
+    rest = z / Fraction(2) ** (step * place)
+    if step == 1:
+        return round((rest - 1) * 2**24)
+    twice = isqrt(int(rest * 2**50))  # rest is a multiple of 2**-50
+    assert twice % 2 == 0 or twice**2 != rest * 2**50  # no tie
+    return (twice + 1) // 2 - 2**24
+
+
+def test_chances_of_powers_are_exact_at_every_code_of_an_activation() -> None:
+    """What hardware compares the words with, against integer square roots and divisions."""
+    spec = "quantized_po2(5,100,quadratic_approximation={},use_stochastic_rounding=True)"
+    codes = np.arange(-2048, 2048)
+    for quadratic in (False, True):
+        node = onnx_ops.quantizer_node(spec.format(quadratic), "x", "y", name="q")
+        design = hwq.compile(proto([node], shape=(1, 1)), {"input_types": {"x": "ap_fixed<12,8>"}, "stochastic": 1})
+        (draw,) = [n for n in design.graph.nodes if n.op.draws]
+        ready = Simulator(design.graph)
+        found = ready.run(ready.quantized(codes.reshape(-1, 1, 1) / 16), keep=True)[draw.inputs[0]].reshape(-1)
+        for code, chance in zip(codes.tolist(), found.tolist(), strict=True):
+            most = 6 if quadratic else 7
+            assert chance == chance_of(min(Fraction(abs(code), 16), Fraction(100)), -8, most, 2 if quadratic else 1)
+
+
+def test_draws_of_powers_too_far_apart_are_refused_by_name() -> None:
+    spec = "quantized_po2(7,use_stochastic_rounding=True)"
     made = proto([onnx_ops.quantizer_node(spec, "x", "y", name="q")])
-    with pytest.raises(HwqError, match=told):
+    with pytest.raises(HwqError, match=r"powers of two from 2\^-32 to 2\^31"):
         hwq.compile(made, {**TYPE, "stochastic": 1})
 
 
@@ -227,11 +272,12 @@ def test_weights_are_drawn_once_from_the_seed(spec: str) -> None:
 @pytest.mark.parametrize("io", ["parallel", "stream"])
 @pytest.mark.parametrize("target", sorted(TARGETS))
 def test_cpp_draws_the_same_bits(target: str, io: str, tmp_path: Path) -> None:
-    design = hwq.compile(everything(), {**TYPE, "stochastic": 1, "io": io})
+    specs = ON_ACTIVATIONS[1::2] if io == "stream" else ON_ACTIVATIONS
+    design = hwq.compile(everything(specs), {**TYPE, "stochastic": 1, "io": io})
     project = design.export(tmp_path / "p", target)
     result = project.verify(inputs())
     assert result, str(result.first)
-    assert result.codes == 40 * (5 * (len(ON_ACTIVATIONS) + 2) + 2)
+    assert result.codes == 40 * (5 * (len(specs) + 2) + 2)
     assert project.verify(inputs(), types="native")
 
 

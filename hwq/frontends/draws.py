@@ -10,18 +10,15 @@ import numpy as np
 
 from hwq import real
 from hwq.exact import Rationals, scalar
-from hwq.fixed import pow2
 from hwq.frontends.call import Call, Rule, Signal, Value
-from hwq.frontends.emit import ONE, ZERO, affine, alpha_of, check_span, clip, fits, rounded, sigmoid, sign, unary
+from hwq.frontends.emit import ONE, ZERO, affine, alpha_of, check_span, fits, rounded, sigmoid, sign, unary
 from hwq.prng import RANDOM_BITS
 from hwq.quantizers import Quantizer
 from hwq.quantizers.binary import StochasticBinary
 from hwq.quantizers.functions import stochastic_round as draw_round
 from hwq.quantizers.functions import stochastic_round_po2 as draw_round_po2
-from hwq.quantizers.po2 import QUADRATIC_SAMPLE, Po2Quantizer
+from hwq.quantizers.po2 import Po2Quantizer
 from hwq.quantizers.ternary import StochasticTernary
-
-LEAST_DRAWN = -23  # 2**-23 is the least power above 1e-7, below which po2 quantizers know one power only
 
 
 def is_random(q: Quantizer) -> bool:
@@ -59,34 +56,25 @@ def drawn_ternary(call: Call, q: StochasticTernary, x: Signal, seed: int) -> Sig
 
 
 def drawn_po2(call: Call, q: Po2Quantizer, x: Signal, seed: int) -> Signal:
-    """One of the two powers around |x|, of mean |x|, within the quantizer's: the exponent below, plus one at random."""
-    low, high = q.span
-    if q.quadratic:
-        raise call.fail(*QUADRATIC_SAMPLE)
-    if low < LEAST_DRAWN:
-        raise call.fail(
-            f"a draw of powers down to 2^{low}: what lies below 1e-7 would give that and nothing between",
-            f"use fewer bits (powers from 2^{LEAST_DRAWN} on), or no seed",
-        )
-    cap = pow2(high) if q.max_value is None else min(pow2(high), Fraction(float(np.float32(q.max_value))))
-    most = _log2_ceil(max(cap, pow2(low)))
-    check_span(call, low, most)
+    """The lower of the two powers around |x|, or at random the one above it, so that |x| is their mean; clipped.
+
+    With the quadratic approximation the root of |x| is that mean, and the exponents are doubled.
+    """
+    (low, high), step = q.span, 2 if q.quadratic else 1
+    least, most = q.drawn_exponents
+    check_span(call, least, most)
+    cap = ZERO if q.max_value is None else Fraction(float(np.float32(q.max_value)))
     slope = getattr(q, "negative_slope", 1)
     leaky = x if slope in (0, 1) else unary(call, x, "PRelu", Fraction(float(np.float32(slope))))
     size = unary(call, leaky, "Abs") if slope else leaky
-    bounded = clip(call, size, pow2(low), max(cap, pow2(low)))
-    up = _drawn(call, unary(call, bounded, "Mantissa"), seed, scalar(1), scalar(0))
-    exponent = call.emit(real.Add(), [unary(call, bounded, "Exponent"), up], x.shape)[0]
-    power = unary(call, affine(call, exponent, ONE, Fraction(-low)), "Po2Value", low)
+    below = unary(call, size, "Po2Index", least, low, high, cap, int(slope != 0), step - 1, 1)
+    place = rounded(call, below, ONE, ZERO, (0, most - least), ONE)
+    chance = unary(call, size, "Po2Chance", low, high, cap, step - 1)
+    up = _drawn(call, chance, seed, scalar(step), scalar(0))
+    power = unary(call, call.emit(real.Add(), [place, up], x.shape)[0], "Po2Value", least)
     if not slope:
         return power
     return call.emit(real.Mul(), [power, sign(call, x, scalar(2), scalar(-1))], x.shape)[0]
-
-
-def _log2_ceil(value: Fraction) -> int:
-    """The least exponent whose power of two is no less than a positive value."""
-    floor = value.numerator.bit_length() - value.denominator.bit_length() - 1
-    return next(e for e in range(floor, floor + 3) if pow2(e) >= value)
 
 
 def stochastic_round(call: Call) -> list[Value]:

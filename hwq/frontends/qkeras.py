@@ -42,7 +42,7 @@ from hwq.quantizers.bits import BitsQuantizer
 from hwq.quantizers.functions import BinarySigmoid, Function
 from hwq.quantizers.hswish import QuantizedHswish
 from hwq.quantizers.linear import QuantizedLinear
-from hwq.quantizers.po2 import QUADRATIC_SAMPLE, Po2Quantizer
+from hwq.quantizers.po2 import Po2Quantizer
 from hwq.quantizers.relu import QuantizedRelu
 from hwq.quantizers.sigmoid import QuantizedSigmoid, QuantizedTanh
 from hwq.quantizers.smooth import SLOPES
@@ -94,8 +94,6 @@ def constant(call: Call, q: Quantizer, seed: int | None = None) -> Value:
     if isinstance(q, Function):
         return np.asarray(q(values), dtype=np.float64)
     if isinstance(q, Po2Quantizer):
-        if seed is not None and q.quadratic:
-            raise call.fail(*QUADRATIC_SAMPLE)
         exact = q.unit_values(q.encode(values)) if seed is None else q.sample_values(values.astype(np.float32), seed)
         return _powers(call, exact)
     codes = q.encode(values) if seed is None else drawn_codes(q, values.astype(np.float32), seed)

@@ -39,6 +39,24 @@ def _exponent(m: Numbers, x: Any, low: Any, high: Any, cap: Any, quadratic: Any,
     return m.select(x < m.const(EPSILON), lambda: x * 0 + low, away)
 
 
+def _chance(m: Numbers, x: Any, low: Any, high: Any, cap: Any, quadratic: Any) -> Any:
+    """How often the next power above is drawn, so that the mean is x (quadratic: of the roots, that of x).
+
+    z / 2**e - 1 with e = floor(log2(z)); 0 where clipping leaves one exponent.
+    """
+
+    def away() -> Any:
+        z = m.select((cap > 0) & (x > cap), lambda: x * 0 + cap, lambda: x)
+        e = m.exponent(z)
+        if not _flag(quadratic):
+            return m.select((e < low) | (e >= high), lambda: x * 0, lambda: z / m.two_to(e) - 1)
+        half = m.floor(e / 2)
+        clipped = (half < low) | (half >= high)
+        return m.select(clipped, lambda: x * 0, lambda: m.sqrt(z / m.two_to(2 * half)) - 1)
+
+    return m.select(x < m.const(EPSILON), lambda: x * 0, away)
+
+
 def _one() -> int:
     return 1
 
@@ -123,6 +141,7 @@ QKERAS: tuple[Function, ...] = (
         "Above", lambda m, x, t: m.select(x > t, lambda: x * 0 + 1, lambda: x * 0), ("threshold",), rising, flat=True
     ),
     Function("Po2Index", _index, ("least", "low", "high", "cap", "slope", "quadratic", "floor"), _index_trend),
+    Function("Po2Chance", _chance, ("low", "high", "cap", "quadratic")),
     Function("Po2Value", _value, ("least",), rising),
     Function("Exponent", _log2_floor),
     Function("Mantissa", _log2_rest),

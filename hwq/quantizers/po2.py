@@ -12,16 +12,12 @@ import numpy.typing as npt
 from hwq import prng
 from hwq.errors import SpecError
 from hwq.fixed import FixedType
-from hwq.quantizers.base import EPS, Codes, Doubles, Fit, Floats, Quantizer, unsupported
+from hwq.quantizers.base import EPS, Codes, Doubles, Fit, Floats, Quantizer
 from hwq.quantizers.bits import check_variables
 from hwq.quantizers.params import choice, flag, number, optional, param, text, whole
 
 _bits = whole(1, 12)
 _rounding = choice("rnd", "floor")
-QUADRATIC_SAMPLE = (
-    "a sample with quadratic_approximation, whose chances are irrational",
-    "leave out quadratic_approximation or use_stochastic_rounding, or the seed",
-)
 
 
 @dataclass(frozen=True, repr=False)
@@ -146,25 +142,37 @@ class Po2Quantizer(Quantizer):
         """Whether training draws the exponent at random; log2_rounding="floor" has the last word."""
         return bool(getattr(self, "use_stochastic_rounding", False)) and self._options[1] != "floor"
 
+    @property
+    def drawn_exponents(self) -> tuple[int, int]:
+        """Least and greatest exponent of samples."""
+        (low, high), step = self.span, 2 if self.quadratic else 1
+        cap = math.inf if self.max_value is None else float(np.float32(self.max_value))
+        floor = high if cap == math.inf else math.frexp(cap)[1] - 1 >> step - 1
+        most = step * min(max(floor + (cap > _power(step * floor)), low), high)
+        least = step * min(max(math.frexp(EPS)[1] - 1 >> step - 1, low), high)
+        return min(least, low), max(most, low)
+
     def sample_values(self, x: Floats, seed: int) -> Doubles:
         """A training sample, float64: one of the two powers around |x|, at random so that |x| is their mean; clipped.
 
-        Element n takes output n of `hwq.prng`. A max_value between two powers gives the greater one too, which
-        inference may not. Raises `SpecError` where nothing is random. Source: SEMANTICS 1.7 and 2.
+        With quadratic_approximation that of the root of |x|, squared. Element n takes output n of `hwq.prng`. A
+        max_value between two powers gives the greater one too, which inference may not. Raises `SpecError` where
+        nothing is random. Source: SEMANTICS 1.7 and 2.
         """
         if not self.is_random:
             raise SpecError(
                 f"{self.NAME} is not random: a seed has no use",
                 remedy="call it without a seed, or set use_stochastic_rounding (and log2_rounding='rnd')",
             )
-        if self.quadratic:
-            raise unsupported(self.NAME, *QUADRATIC_SAMPLE)
         low, high = self.span
         magnitude = np.abs(self._leaky(x))
         cap = math.inf if self.max_value is None else float(np.float32(self.max_value))
-        bounded = np.clip(np.minimum(magnitude, cap), _power(low), _power(high))
+        z = np.minimum(magnitude, cap)
+        # z has 48 bits: 2**24 of its root stays 2**-27.5 from a tie, more than a rounding of float64
+        bounded = np.clip(np.sqrt(z) if self.quadratic else z, _power(low), _power(high))
         fraction, power = np.frexp(bounded)
-        exponent = np.where(magnitude < EPS, low, power - 1 + prng.draw(2 * fraction - 1, seed))
+        drawn = (power - 1 + prng.draw(2 * fraction - 1, seed)) * (2 if self.quadratic else 1)
+        exponent = np.where(magnitude < EPS, low, drawn)
         return np.asarray(np.where((x < 0) & self._has_sign, -1.0, 1.0) * np.ldexp(1.0, exponent))
 
     def _sample(self, x: Floats, seed: int) -> Floats:
