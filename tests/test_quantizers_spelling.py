@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,10 +17,25 @@ from test_quantizers_live import DRAWS, own
 seeds = st.integers(0, 2**32 - 1)
 
 
+ONLY_SPELT: dict[str, list[Any]] = {  # arguments that change no value at inference, or only with a seed
+    "use_stochastic_rounding": [False, True],
+    "use_ste": [True, False],
+    "use_variables": [False, True],
+    "var_name": [None, "w", "a b", "it's", 'say "x"', "a,b)=[1]"],
+    "training": [False, True],
+}
+
+
 def drawn_quantizer(name: str, seed: int) -> Quantizer | None:
     """A random quantizer of a class; None where hwq refuses what was drawn."""
     rng = np.random.default_rng(seed)
-    case = {"name": name, "kwargs": DRAWS[name](rng)}
+    kwargs = DRAWS[name](rng)
+    for argument, values in ONLY_SPELT.items():
+        if argument in QUANTIZERS[name].__dataclass_fields__ and rng.random() < 0.3:
+            kwargs[argument] = values[int(rng.integers(len(values)))]
+    if isinstance(kwargs.get("alpha"), float) and rng.random() < 0.5:
+        kwargs["alpha"] = float(rng.normal() * 10.0 ** rng.integers(-8, 8))
+    case = {"name": name, "kwargs": kwargs}
     if "internal_sigmoid" in QUANTIZERS[name].__dataclass_fields__:
         case["internal_sigmoid"] = ["hard", "smooth", "real"][int(rng.integers(3))]
     try:
@@ -46,3 +62,16 @@ def test_spellings_and_configs_make_the_same_quantizer_again(name: str, seed: in
         assert again == q
         assert again.config == q.config
         assert str(again) == str(q)
+
+
+@pytest.mark.parametrize("name", sorted(DRAWS))
+def test_most_of_what_is_drawn_is_a_quantizer(name: str) -> None:
+    assert sum(drawn_quantizer(name, seed) is not None for seed in range(50)) >= 35
+
+
+@pytest.mark.parametrize("name", sorted(set(QUANTIZERS) - set(DRAWS)))
+def test_functions_are_spelt_by_their_names(name: str) -> None:
+    q = quantizer(name)
+    assert str(q) == name
+    assert quantizer({"class_name": name, "config": q.config}) == q
+    assert quantizer({"class_name": name, "registered_name": f"qkeras>{name}", "config": {}}) == q
