@@ -3,7 +3,8 @@
     python benchmarks/quantizers.py [--elements N]
 
 Writes benchmarks/results/quantizers.md. A ratio is hwq's time over numpy's, measured in pairs; the median of all pairs
-counts, the worst is shown beside it. The goal: at most 3 for a call of quantized_bits.
+counts, the worst is shown beside it. The goal: at most 3 for
+call, encode and decode of quantized_bits.
 """
 
 from __future__ import annotations
@@ -65,7 +66,12 @@ def measured(configuration: tuple[Any, ...], x: Array) -> list[str]:
     floor = np.asarray([p[0] for p in pairs])
     ratios = np.asarray([p[1:] for p in pairs]) / floor[:, None]
     cells = [f"{np.median(r):.2f} ({r.max():.2f})" for r in ratios.T]
-    return [f"`{q}`", f"{1e3 * np.median(floor):.0f} ms", *cells, "yes" if np.median(ratios[:, 0]) <= GOAL else "no"]
+    return [
+        f"`{q}`",
+        f"{1e3 * np.median(floor):.0f} ms",
+        *cells,
+        "yes" if (np.median(ratios, axis=0) <= GOAL).all() else "no",
+    ]
 
 
 def main() -> None:
@@ -73,7 +79,7 @@ def main() -> None:
     parser.add_argument("--elements", type=int, default=10_000_000)
     elements = parser.parse_args().elements
     x = np.random.default_rng(0).normal(size=elements).astype(np.float32)
-    head = ["quantizer", "numpy", "call", "encode", "decode", f"call within {GOAL:g}"]
+    head = ["quantizer", "numpy", "call", "encode", "decode", f"all within {GOAL:g}"]
     rows = [measured(c, x) for c in CONFIGURATIONS]
     print(text_table(head, rows))
     table = ["| " + " | ".join(r) + " |" for r in (head, ["---"] * len(head), *rows)]
@@ -81,8 +87,8 @@ def main() -> None:
         "# Quantizers beside numpy\n\nWritten by `python benchmarks/quantizers.py`; numbers as measured.\n\n"
         f"{elements:,} float32 elements; median (worst) of {PAIRS} pairs, as times of the plain numpy expression.\n"
         "`encode` gives and `decode` takes int64 codes, twice the memory of the values.\n"
-        "The worst ones are system time: pages that the kernel hands out for the first time (160 of 178 ms in a first\n"
-        "`encode`, 1 to 20 of 23 later).\n\n"
+        "The worst ones are time in the kernel at the usual number of page faults: 202 of 224 ms in a first `encode`,\n"
+        "5 to 37 of 23 to 42 ms in later ones.\n\n"
         f"- date: {date.today()}\n- versions: Python {platform.python_version()}, numpy {np.__version__}, "
         f"hwq {hwq.__version__}\n\n" + "\n".join(table) + "\n",
         encoding="utf-8",

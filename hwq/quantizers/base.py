@@ -88,7 +88,7 @@ class Quantizer:
         words = np.asarray(codes)
         if words.size and not np.issubdtype(words.dtype, np.integer):
             raise SpecError(f"{self.NAME}: codes are integers, not {words.dtype}", remedy="pass what encode returned")
-        words = words.astype(np.int64)
+        words = words.astype(np.int64, copy=False)
         if words.size and (words.min() < self.type.lo or words.max() > self.type.hi):
             found = f"{self.NAME}: a code outside {self.type.lo}..{self.type.hi}"
             raise SpecError(found, remedy=f"codes of this quantizer are of type {self.type}")
@@ -229,8 +229,11 @@ class Quantizer:
 
     def _values(self, codes: Codes, fit: Fit | None) -> Doubles:
         """The ideal values of codes, float64."""
-        scale = 1.0 if self.scale is None else self.scale.astype(np.float64)
-        return np.asarray(np.ldexp(codes.astype(np.float64), -self.type.frac) * scale)
+        frac = self.type.frac
+        values = codes * 2.0**-frac if abs(frac) < 1000 else np.ldexp(codes.astype(np.float64), -frac)  # ldexp is slow
+        if self.scale is None:
+            return np.asarray(values)
+        return np.asarray(values * self.scale.astype(np.float64))
 
     def _unit_fit(self) -> Fit | None:
         """The fit of an auto alpha for which `.scale` is 1, to speak about values without data."""
