@@ -88,7 +88,7 @@ def main() -> None:
         f"{elements:,} float32 elements; median (worst) of {PAIRS} pairs, as times of the plain numpy expression.\n"
         "`encode` gives and `decode` takes int64 codes, twice the memory of the values.\n"
         "The worst ones are time in the kernel at the usual number of page faults: 202 of 224 ms in a first `encode`,\n"
-        "5 to 37 of 23 to 42 ms in later ones.\n\n"
+        "5 to 60 of 22 to 70 ms in later ones.\n\n"
         f"- date: {date.today()}\n- versions: Python {platform.python_version()}, numpy {np.__version__}, "
         f"hwq {hwq.__version__}\n\n" + "\n".join(table) + "\n",
         encoding="utf-8",
