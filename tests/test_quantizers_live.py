@@ -231,6 +231,9 @@ def quotients(q: Any, x: np.ndarray) -> list[tuple[np.ndarray, Any]]:
     if q.NAME == "quantized_linear":
         exact = wide / (np.float64(1 if q.scale is None else q.scale) * float(q.lsb or 1))
         return [(exact, np.maximum(np.abs(exact), 1))]
+    if q.NAME == "quantized_hswish":
+        exact = wide * np.clip(wide + q.relu_shift, 0, q.relu_upper_bound) / q.relu_upper_bound / float(q.lsb)
+        return [(exact, np.maximum(np.abs(exact), 1))]
     if q.NAME == "quantized_sigmoid" and q.curve == "real":
         return [(np.ldexp(sigmoid(), q.bits), 2**q.bits)]
     if q.NAME == "quantized_tanh" and q.curve in ("real", "tanh"):
