@@ -254,9 +254,9 @@ def near_a_tie(q: Any, x: np.ndarray) -> np.ndarray:
     return near
 
 
-def at_a_floored_power(q: Any, x: np.ndarray) -> np.ndarray:
-    """2**-13 under log2_rounding="floor": float32's logarithm of it lies below -13."""
-    if getattr(q, "log2_rounding", "rnd") != "floor":
+def at_a_short_logarithm(q: Any, x: np.ndarray) -> np.ndarray:
+    """2**-13, of which float32's logarithm lies below -13: where it is rounded down, or half of it is a tie."""
+    if getattr(q, "log2_rounding", "rnd") != "floor" and not getattr(q, "quadratic_approximation", False):
         return np.zeros(x.shape, dtype=bool)
     return np.abs(np.where(x < 0, (getattr(q, "negative_slope", 1) or 1) * x, x)) == 2.0**-13
 
@@ -270,7 +270,7 @@ def neighbour(q: Any, y: np.ndarray) -> np.ndarray:
     return np.abs(np.broadcast_to((q.lsb or 1) * (1 if q.scale is None else q.scale), y.shape))
 
 
-ELEMENTS = (near_a_tie, at_a_floored_power)  # the exceptions of single elements, by name
+ELEMENTS = (near_a_tie, at_a_short_logarithm)  # the exceptions of single elements, by name
 
 LISTS = ("binary", "ternary", "stochastic_binary", "stochastic_ternary")
 REFUSALS = {  # refused by one side only: (the package's error, hwq's) by name
