@@ -12,7 +12,7 @@ import hwq
 from hwq.ops.products import Products
 from hwq.passes.arrange import within
 from hwq.passes.fold import legal_folds
-from hwq.throughput import pace_of
+from hwq.throughput import pace_of, paced
 from models import const, mlp, model, node, samples
 
 CLOCK = 5.0
@@ -131,3 +131,12 @@ def test_ops_behind_a_convolution_take_no_longer_than_it_and_stand_side_by_side_
     text = next((tmp_path / "net/src").glob("*.cpp")).read_text()
     for name in ("c1", "a1", "c2"):  # pixels of all channels at once lie far apart
         assert f"variable={name} complete" in text
+
+
+@pytest.mark.parametrize("io", ["parallel", "stream"])
+def test_no_greater_budget_keeps_up(io: str) -> None:
+    graph = hwq.compile(conv_net(), {"io": io}).graph
+    limit = 3 * pace_of(within(graph, 1), io).interval
+    greatest = max(b for b in range(1, limit + 1) if pace_of(within(graph, b), io).interval <= limit)
+    found, wanted = paced(graph, io, fps_of(limit) * 0.999999, CLOCK), within(graph, greatest)
+    assert [n.op.cycles(found.ins(n)) for n in found.nodes] == [n.op.cycles(wanted.ins(n)) for n in wanted.nodes]

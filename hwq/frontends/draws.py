@@ -107,12 +107,10 @@ def stochastic_round_po2(call: Call) -> list[Value]:
     return [call.emit(real.Add(), [exponent, up], x.shape)[0]]
 
 
-def drawn_codes(q: Quantizer, values: Any, seed: int) -> Any:
+def drawn_codes(q: StochasticBinary | StochasticTernary, values: Any, seed: int) -> Any:
     """Codes of a constant, drawn once."""
-    if isinstance(q, StochasticBinary | StochasticTernary):
-        q.fit(values)
-        return q.sample_codes(values, seed)
-    return q.encode(values)
+    q.fit(values)
+    return q.sample_codes(values, seed)
 
 
 RULES: MappingProxyType[str, Rule] = MappingProxyType(

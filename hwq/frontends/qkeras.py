@@ -96,7 +96,10 @@ def constant(call: Call, q: Quantizer, seed: int | None = None) -> Value:
     if isinstance(q, Po2Quantizer):
         exact = q.unit_values(q.encode(values)) if seed is None else q.sample_values(values.astype(np.float32), seed)
         return _powers(call, exact)
-    codes = q.encode(values) if seed is None else drawn_codes(q, values.astype(np.float32), seed)
+    if seed is not None and isinstance(q, StochasticBinary | StochasticTernary):
+        codes = drawn_codes(q, values.astype(np.float32), seed)
+    else:
+        codes = q.encode(values)
     if isinstance(q, QuantizedUlaw):
         raise call.fail("values of the u-law lie on no grid", "use quantized_bits for weights")
     scale = scalar(1) if q.scale is None else rationals(q.scale)

@@ -120,7 +120,7 @@ class Po2Quantizer(Quantizer):
         """The exponent of the power of two that stands for a magnitude (of at most 48 significant bits)."""
         quadratic, rounding = self._options
         low, high = self.span
-        capped = magnitude if self.max_value is None else np.minimum(magnitude, float(np.float32(self.max_value)))
+        capped = np.minimum(magnitude, self._cap)
         with np.errstate(invalid="ignore"):
             fraction, power = np.frexp(np.where(np.isinf(capped), np.finfo(np.float64).max, capped))
         floor = power.astype(np.int64) - 1  # capped is 2 * fraction * 2**floor
@@ -138,6 +138,11 @@ class Po2Quantizer(Quantizer):
         return self._options[0]
 
     @property
+    def _cap(self) -> float:
+        """The bound on magnitudes, as the package holds it; infinite without one."""
+        return math.inf if self.max_value is None else float(np.float32(self.max_value))
+
+    @property
     def is_random(self) -> bool:
         """Whether training draws the exponent at random; log2_rounding="floor" has the last word."""
         return bool(getattr(self, "use_stochastic_rounding", False)) and self._options[1] != "floor"
@@ -146,7 +151,7 @@ class Po2Quantizer(Quantizer):
     def drawn_exponents(self) -> tuple[int, int]:
         """Least and greatest exponent of samples."""
         (low, high), step = self.span, 2 if self.quadratic else 1
-        cap = math.inf if self.max_value is None else float(np.float32(self.max_value))
+        cap = self._cap
         floor = high if cap == math.inf else math.frexp(cap)[1] - 1 >> step - 1
         most = step * min(max(floor + (cap > _power(step * floor)), low), high)
         least = step * min(max(math.frexp(EPS)[1] - 1 >> step - 1, low), high)
@@ -166,8 +171,7 @@ class Po2Quantizer(Quantizer):
             )
         low, high = self.span
         magnitude = np.abs(self._leaky(x))
-        cap = math.inf if self.max_value is None else float(np.float32(self.max_value))
-        z = np.minimum(magnitude, cap)
+        z = np.minimum(magnitude, self._cap)
         # z has 48 bits: 2**24 of its root stays 2**-27.5 from a tie, more than a rounding of float64
         bounded = np.clip(np.sqrt(z) if self.quadratic else z, _power(low), _power(high))
         fraction, power = np.frexp(bounded)
@@ -307,4 +311,4 @@ class QuantizedReluPo2(Po2Quantizer):
 
     def passes(self, x: Floats) -> Doubles:
         leaky = self._leaky(x)
-        return leaky if self.max_value is None else np.minimum(leaky, float(np.float32(self.max_value)))
+        return np.minimum(leaky, self._cap)
