@@ -8,7 +8,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from hwq.codegen.roms import wrapped
+from hwq.codegen.literals import wrapped
 from hwq.errors import ToolError
 from hwq.names import comment
 

@@ -21,8 +21,9 @@ from typing import Any
 import numpy as np
 
 from hwq import __version__
+from hwq.codegen.literals import Decimal, decimal_rows
 from hwq.codegen.project import files_digest
-from hwq.codegen.roms import digest_bytes, digest_bytes_of, native_integer, packed, storage_hint, wrapped
+from hwq.codegen.roms import digest_bytes, digest_bytes_of, native_integer, packed, storage_hint
 from hwq.errors import SpecError, printable
 from hwq.fixed import Codes
 from hwq.ir import Graph, Node
@@ -32,6 +33,8 @@ from hwq.ops.coding import Coding
 
 MANIFEST = "manifest.json"
 LAYOUTS = ("fold", "flat")
+LEAST = "-9223372036854775808LL"  # no C literal: what stands for it takes no other room on a line
+AT_ONCE = 1 << 16  # codes that are packed together
 MOST_BITS = 1 << 24  # of a word that --check will read: far more than any design has
 
 
@@ -59,8 +62,10 @@ class NamedRom:
 
     def words(self) -> Iterator[int]:
         """Each row as one unsigned integer."""
-        for row in packed(self.rom.stored, self.rom.word_type.width, self.rom.lanes):
-            yield int(row[0])
+        stored, some = self.rom.stored, max(1, AT_ONCE // self.rom.lanes)
+        for start in range(0, len(stored), some):
+            for row in packed(stored[start : start + some], self.rom.word_type.width, self.rom.lanes):
+                yield int(row[0])
 
 
 def design_roms(graph: Graph, layout: str = "fold") -> list[NamedRom]:
@@ -131,12 +136,9 @@ def _header(rom: NamedRom) -> bytes:
     if kind.width > 64:
         raise SpecError(f"ROM '{rom.name}' has codes of {kind.width} bits", remedy="leave out the format h")
     lines.append(f"static const {native_integer(kind)} {rom.name}[{rom.rom.depth}][{rom.rom.lanes}] = {{")
-    for row in rom.rom.stored.tolist():
-        lines += wrapped(
-            [f"{v}LL" if kind.width > 31 and v < 1 << 63 else f"{v}ULL" if v >= 1 << 63 else v for v in row]
-        )
-    lines += ["};", "", "#endif", ""]
-    return "\n".join(lines).replace("-9223372036854775808LL", "(-9223372036854775807LL - 1)").encode()
+    rows = decimal_rows(rom.rom.stored, Decimal("LL" if kind.width > 31 else "", LEAST))
+    lines += [rows.replace(LEAST, "(-9223372036854775807LL - 1)") + "};", "", "#endif", ""]
+    return "\n".join(lines).encode()
 
 
 def _npy(rom: NamedRom) -> bytes:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
+from hwq.codegen.literals import Decimal, decimal_rows, hexadecimal_rows
 from hwq.fixed import Codes, FixedType
 from hwq.ops import Rom
 
-LINE = 116
 BRAM_BITS = 1 << 14  # smaller ROMs go to LUTRAM
 WORD = 64
 
@@ -44,30 +44,13 @@ class RomText:
         extent = f"[{self.rom.depth}][{self.rom.lanes // self.rom.packed}]"
         return extent + (f"[{self.words}]" if self.words > 1 else "")
 
-    def lines(self) -> Iterator[str]:
-        """The initialiser, wrapped."""
-        rows = self.rom.stored
-        for row in rows if self.rom.packed == 1 else packed(rows, self.rom.word_type.width, self.rom.packed):
-            yield from _wrapped(self._literals(row))
-
-    def _literals(self, row: Codes) -> list[str]:
-        if self.words == 1:
-            if self.rom.packed > 1:
-                return [
-                    f"0x{v:0{-(-self.type.width // 4)}x}{'ULL' if self.type.width > 32 else ''}" for v in row.tolist()
-                ]
-            suffix = "LL" if self.type.width > 32 else ""
-            return [_literal(v, suffix) for v in row.tolist()]
-        mask = (1 << WORD) - 1
-        return [
-            "{" + ", ".join(f"0x{(int(v) >> (WORD * k)) & mask:016x}ULL" for k in range(self.words)) + "}" for v in row
-        ]
-
-
-def _literal(value: int, suffix: str) -> str:
-    if value == -(1 << 63):
-        return "-9223372036854775807LL - 1"
-    return f"{value}{suffix}" if value < 1 << 63 else f"{value}ULL"
+    @property
+    def initialiser(self) -> str:
+        """Its rows in braces, wrapped."""
+        rows, width = self.rom.stored, self.rom.word_type.width
+        if self.rom.packed == 1 and self.words == 1:
+            return decimal_rows(rows, Decimal("LL" if width > 32 else ""))
+        return hexadecimal_rows(machine_words(rows, width, self.rom.packed), self.type.width)
 
 
 def native_integer(ftype: FixedType) -> str:
@@ -79,34 +62,35 @@ def native_integer(ftype: FixedType) -> str:
     return "unsigned long long"
 
 
-def _wrapped(literals: list[str], end_mark: str = ",") -> Iterator[str]:
-    """Rows of literals in braces, no line longer than LINE."""
-    if not literals:
-        yield "  {}" + end_mark
-        return
-    widest = max(len(v) for v in literals) + 2
-    per_line = max(1, (LINE - 6) // widest)
-    pieces = [", ".join(literals[i : i + per_line]) for i in range(0, len(literals), per_line)]
-    for i, piece in enumerate(pieces):
-        start, end = "  {" if i == 0 else "   ", "}" + end_mark if i == len(pieces) - 1 else ","
-        yield start + piece + end
-
-
-def wrapped(values: list[object], end_mark: str = ",") -> list[str]:
-    """Any values as the lines of a braced list."""
-    return list(_wrapped([str(v) for v in values], end_mark))
-
-
 def packed(words: Codes, width: int, count: int) -> Codes:
     """`count` words of `width` bits side by side as one unsigned integer each, the first in the lowest bits."""
-    groups = (words & ((1 << width) - 1)).astype(np.uint8 if width == 1 else object)
-    groups = groups.reshape(len(words), -1, count)
-    if width == 1:
-        octets = np.packbits(groups, axis=-1, bitorder="little")
-        flat = [int.from_bytes(o.tobytes(), "little") for o in octets.reshape(-1, octets.shape[-1])]
-        return np.asarray(flat, dtype=object).reshape(groups.shape[:2])
-    shifts = np.asarray([width * k for k in range(count)], dtype=object)
-    return np.asarray((groups << shifts).sum(axis=-1), dtype=object)
+    if words.dtype == object:
+        groups = (words & ((1 << width) - 1)).reshape(len(words), -1, count)
+        shifts = np.asarray([width * k for k in range(count)], dtype=object)
+        return np.asarray((groups << shifts).sum(axis=-1), dtype=object)
+    octets = _octets(words, width, count)
+    whole = [int.from_bytes(o.tobytes(), "little") for o in octets.reshape(-1, octets.shape[-1])]
+    return np.asarray(whole, dtype=object).reshape(octets.shape[:2])
+
+
+def machine_words(words: Codes, width: int, count: int) -> npt.NDArray[np.uint64]:
+    """The same as 64-bit words, (depth, groups, words), the lowest first; a lone one's sign fills the last."""
+    size = -(-width * count // WORD)
+    if words.dtype == object:
+        whole = words if count == 1 else packed(words, width, count)
+        parts = [(whole >> (WORD * k)) & ((1 << WORD) - 1) for k in range(size)]
+        return np.stack(parts, axis=-1).astype(np.uint64)
+    octets = _octets(words, width, count)
+    padded = np.zeros((*octets.shape[:2], size * WORD // 8), dtype=np.uint8)
+    padded[..., : octets.shape[2]] = octets
+    return padded.view("<u8")
+
+
+def _octets(words: Codes, width: int, count: int) -> npt.NDArray[np.uint8]:
+    """(depth, groups, octets) of the bits of `count` words side by side."""
+    size = next(n for n in (1, 2, 4, 8) if width <= 8 * n)
+    bits = np.unpackbits(np.ascontiguousarray(words, f"<i{size}")[..., None].view(np.uint8), axis=-1, bitorder="little")
+    return np.packbits(bits[..., :width].reshape(len(words), -1, width * count), axis=-1, bitorder="little")
 
 
 def storage_hint(rom: Rom, memory: str = "auto") -> str:
@@ -126,4 +110,4 @@ def digest_bytes_of(label: str, stored: Codes) -> bytes:
     head = f"{stored.shape[0]}x{stored.shape[1]} {label}\n".encode()
     if stored.dtype == object:
         return head + ",".join(str(int(v)) for v in stored.reshape(-1)).encode()
-    return head + np.ascontiguousarray(stored.astype("<i8")).tobytes()
+    return head + np.ascontiguousarray(stored.astype("<i8", copy=False)).tobytes()
