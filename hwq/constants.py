@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -14,6 +14,7 @@ from hwq.errors import UnsupportedError
 from hwq.exact import Rationals, narrowed, rationals, scalar, to_float
 from hwq.fixed import Codes, Rounding, log2_exact, round_doubles, round_ratio
 
+AT_ONCE = 1 << 14  # elements that are quantized together
 GRID_BITS = 20  # widest integers a bare float tensor may be read as
 
 
@@ -51,6 +52,8 @@ class Coded:
         ratio = np.asarray(self.offset / self.scale, dtype=object)
         if any(abs(v) >= 1 << 61 for v in ratio.reshape(-1)):
             raise UnsupportedError(f"{what} with a zero point past 61 bits", remedy="retrain or re-export the model")
+        if not any(ratio.reshape(-1)):
+            return self.codes, self.scale
         if all(v.denominator == 1 for v in ratio.reshape(-1)):
             return self.codes + np.asarray(ratio).astype(object).astype(np.int64), self.scale
         if all((2 * v).denominator == 1 for v in ratio.reshape(-1)):
@@ -70,24 +73,37 @@ def quantize_constant(
     """clip(round(a x + b) + after, lo, hi) of floats, exactly: estimated in float64, near-ties decided by fractions."""
     values = np.asarray(x, dtype=np.float64)
     factor, shift = to_float(a), to_float(b)
-    estimate = values * factor + shift
-    spread = np.abs(values * factor) + np.abs(shift)
     limit = float(max(abs(lo), abs(hi)) + 2)
-    bounded = np.clip(estimate, -limit * 2, limit * 2)
-    step = bounded + 0.5 if rounding.nearest else bounded  # steps are at the integers of this
-    doubtful = np.abs(step - np.rint(step)) <= 4e-12 * (1 + np.minimum(spread, limit * 4))
-    if not shift.any() and all(log2_exact(v) is not None for v in a.reshape(-1)):
-        doubtful = np.zeros_like(doubtful)  # a product with a power of two is exact
-    rounded = np.asarray(round_doubles(bounded, rounding)).astype(np.int64)
-    where = np.nonzero(doubtful)
-    if where[0].size or (doubtful.ndim == 0 and doubtful):
-        exact_a, exact_b = np.broadcast_to(a, values.shape)[where], np.broadcast_to(b, values.shape)[where]
-        exact = exact_a * rationals(values[where]) + exact_b
-        num = np.asarray([v.numerator for v in np.atleast_1d(exact)], dtype=object)
-        den = np.asarray([v.denominator for v in np.atleast_1d(exact)], dtype=object)
-        decided = np.clip(round_ratio(num, den, rounding), -(1 << 62), 1 << 62)
-        rounded[where] = decided.astype(np.int64) if rounded.ndim else int(decided[0])
-    return np.asarray(np.clip(rounded + after, lo, hi))
+    exact_products = not shift.any() and all(log2_exact(v) is not None for v in a.reshape(-1))
+    rounded = np.empty(np.broadcast_shapes(values.shape, factor.shape, shift.shape), dtype=np.int64)
+    doubtful = np.zeros(rounded.shape, dtype=bool)
+    operands = (values, factor, shift, rounded, doubtful)
+    for v, f, s, codes, near in _pieces(operands, outputs=2):
+        estimate = v * f + s
+        bounded = np.clip(estimate, -limit * 2, limit * 2)
+        codes[...] = round_doubles(bounded, rounding)
+        if not exact_products:  # steps are at the integers of this
+            step = bounded + 0.5 if rounding.nearest else bounded
+            spread = np.minimum(np.abs(v * f) + np.abs(s), limit * 4)
+            near[...] = np.abs(step - np.rint(step)) <= 4e-12 * (1 + spread)
+    if not exact_products and doubtful.any():
+        where = np.nonzero(doubtful)
+        exact_a, exact_b, exact_x = (np.broadcast_to(v, rounded.shape)[where] for v in (a, b, values))
+        exact = exact_a * rationals(exact_x) + exact_b
+        num = np.asarray([v.numerator for v in exact], dtype=object)
+        den = np.asarray([v.denominator for v in exact], dtype=object)
+        rounded[where] = np.clip(round_ratio(num, den, rounding), -(1 << 62), 1 << 62).astype(np.int64)
+    if np.any(after):
+        rounded = rounded + after
+    return np.asarray(np.clip(rounded, lo, hi, out=rounded))
+
+
+def _pieces(operands: tuple[npt.NDArray[Any], ...], outputs: int) -> Iterator[tuple[npt.NDArray[Any], ...]]:
+    """Views of arrays that broadcast to one shape, some thousand elements at a time; the last `outputs` are written."""
+    modes: Any = [["readonly"]] * (len(operands) - outputs) + [["writeonly"]] * outputs
+    flags: Any = ["external_loop", "buffered", "zerosize_ok"]
+    with np.nditer(operands, flags=flags, op_flags=modes, buffersize=AT_ONCE) as pieces:
+        yield from pieces
 
 
 def on_dyadic_grid(x: npt.NDArray[Any]) -> Coded | None:

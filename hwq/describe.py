@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hwq.codegen.roms import digest_bytes
+from hwq.codegen.roms import digest_parts
 from hwq.estimate import layer_cost
 from hwq.exact import Rationals, to_float, uniform
 from hwq.fixed import FixedType
@@ -84,7 +84,8 @@ def weights_digest(graph: Graph) -> str:
     for node in graph.nodes:
         for rom in node.op.roms():
             total.update(f"{node.outputs[0]} {rom.role}\n".encode())
-            total.update(digest_bytes(rom))
+            for part in digest_parts(rom):
+                total.update(part)
     return total.hexdigest()
 
 

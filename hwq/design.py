@@ -98,7 +98,7 @@ class Design:
         Built once per design and kept in the build cache ($XDG_CACHE_HOME/hwq).
         """
         settings, target = self.settings(), get_target("native")
-        sources = {path: text.encode() for path, text in render(self.graph, target, settings).items()}
+        sources = render(self.graph, target, settings)
         return Emulator(self._simulator, load_library(sources, self.graph, settings.top, stage))
 
     def settings(self) -> Settings:
@@ -116,14 +116,19 @@ class Design:
 
     def render(self) -> dict[str, bytes]:
         """All files of the project, in memory; the manifest holds the digest of the rest."""
+        return self._rendered()[0]
+
+    def _rendered(self) -> tuple[dict[str, bytes], str]:
+        """The files, and the digest that the manifest holds."""
         target, settings = get_target(self.config.target), self.settings()
         text = render_stream if self.config.io == "stream" else render
-        files = {path: source.encode() for path, source in text(self.graph, target, settings).items()}
+        files = text(self.graph, target, settings)
         if target.c_face and self.config.io == "parallel":
             face = c_face(self.graph, settings.top, host_converts(self.graph))
             files.update({f"src/{name}": text.encode() for name, text in face.items()})
         files.update(self._vectors())
         files["model/model.onnx"] = self.model
+        digest = files_digest(files)
         manifest = {
             "hwq": hwq.__version__,
             "model": self.graph.name,
@@ -132,7 +137,7 @@ class Design:
             "semantics": settings.semantics,
             "config": self.config.plain(),
             "weights_digest": self.weights_digest(),
-            "digest": files_digest(files),
+            "digest": digest,
             "inputs": [port_record(i) for i in self.inputs],
             "outputs": [port_record(o) for o in self.outputs],
             "estimate": self.estimate(),
@@ -140,7 +145,7 @@ class Design:
             **(stream_record(self.graph, settings.top) if self.config.io == "stream" else {}),
         }
         files[MANIFEST] = (json.dumps(manifest, indent=1) + "\n").encode()
-        return files
+        return files, digest
 
     def _vectors(self) -> dict[str, bytes]:
         simulator = self._simulator
@@ -207,17 +212,17 @@ class Design:
         """Write a complete project; an existing one is replaced only with `force`, and only as a whole."""
         config = self.config.updated(target=target)
         design = self if config == self.config else Design(self.graph, config, self.model)
-        files = design.render()
+        files, digest = design._rendered()
         write_files(files, Path(path), force=force)
-        return Project(Path(path), tuple(sorted(files)), files_digest(_sources(files)), design)
+        return Project(Path(path), tuple(sorted(files)), digest, design)
 
     def export_all(self, path: str | Path, *, force: bool = False) -> list[Project]:
         """Write a project for every target below `path`: all of them or none, with one digest of the weights."""
         if self.config.part:
             raise SpecError(f"part '{self.config.part}' for every target", remedy="a device belongs to one target")
         designs = {n: Design(self.graph, self.config.updated(target=n), self.model) for n in sorted(TARGETS)}
-        projects = {name: design.render() for name, design in designs.items()}
-        files = {f"{name}/{file}": data for name, project in projects.items() for file, data in project.items()}
+        projects = {name: design._rendered() for name, design in designs.items()}
+        files = {f"{name}/{file}": data for name, (project, _) in projects.items() for file, data in project.items()}
         manifest = {
             "hwq": hwq.__version__,
             "model": self.graph.name,
@@ -229,16 +234,12 @@ class Design:
         files[MANIFEST] = (json.dumps(manifest, indent=1) + "\n").encode()
         write_files(files, Path(path), force=force)
         return [
-            Project(Path(path) / name, tuple(sorted(project)), files_digest(_sources(project)), designs[name])
-            for name, project in projects.items()
+            Project(Path(path) / name, tuple(sorted(project)), digest, designs[name])
+            for name, (project, digest) in projects.items()
         ]
 
     def __repr__(self) -> str:
         return f"<hwq.Design {self.name}: {len(self.graph.nodes)} layers>"
-
-
-def _sources(files: Mapping[str, bytes]) -> dict[str, bytes]:
-    return {name: content for name, content in files.items() if name != MANIFEST}
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ int main() {{
 def host_codes(graph: Graph, port: InputPort, x: np.ndarray, folder: Path) -> np.ndarray:
     """Codes that the host header makes of (batch, size) doubles."""
     files = render(graph, get_target("vivado"), Settings("net", "", 5.0, "test"))
-    (folder / "net_host.h").write_text(files["host/net_host.h"])
+    (folder / "net_host.h").write_bytes(files["host/net_host.h"])
     name = port_names(graph, "net")[0][port.name]
     source = folder / f"{name}.cpp"
     size = graph.edges[port.edge].size
@@ -70,7 +70,7 @@ def test_every_rounding_and_overflow_of_a_typed_port_equals_python(tmp_path: Pat
         ports.append(InputPort(name, name, name, TypedQuantizer(kind, rounding, overflow)))
     graph = Graph("net", tuple(ports), (OutputPort("y", "p0", scalar(1), scalar(0)),), (), edges)
     files = render(graph, get_target("vivado"), Settings("net", "", 5.0, "test"))
-    (tmp_path / "net_host.h").write_text(files["host/net_host.h"])
+    (tmp_path / "net_host.h").write_bytes(files["host/net_host.h"])
     calls = "\n".join(f'    std::printf("%lld ", net_host::quantize_{p.name}(x));' for p in ports)
     (tmp_path / "all.cpp").write_text(
         '#include <cstdio>\n#include "net_host.h"\nint main() {\n  double x;\n'
@@ -111,7 +111,7 @@ def test_dequantized_outputs_equal_the_simulators_values(tmp_path: Path):
     design = hwq.compile(EXAMPLE)
     (out,) = design.graph.outputs
     files = render(design.graph, get_target("vivado"), Settings("net", "", 5.0, "test"))
-    (tmp_path / "net_host.h").write_text(files["host/net_host.h"])
+    (tmp_path / "net_host.h").write_bytes(files["host/net_host.h"])
     name = port_names(design.graph, "net")[1][out.name]
     (tmp_path / "d.cpp").write_text(
         '#include <cstdio>\n#include "net_host.h"\nint main() {\n  long long c[3];\n  double y[3];\n'

@@ -278,7 +278,7 @@ def write_project(graph, target: Target, folder: Path, change=lambda path, text:
     for path, text in render(graph, target, Settings("samples", "", 5.0, "test")).items():
         file = folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(change(path, text))
+        file.write_text(change(path, text.decode()))
 
 
 @pytest.mark.parametrize("target", ["vivado", "catapult"])

@@ -128,7 +128,7 @@ def test_cpp_equals_the_simulator_for_every_sample(target: str, tmp_path: Path):
     for path, text in render(graph, get_target(target), Settings("samples", "", 5.0, "test")).items():
         file = tmp_path / path
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
+        file.write_bytes(text)
     codes = {p.edge: drawn_codes(graph.edges[p.edge], BATCH, i) for i, p in enumerate(graph.inputs)}
     result = verify_codes(tmp_path, graph, get_target(target), "samples", codes)
     assert result, str(result.first)
@@ -143,7 +143,7 @@ def test_a_wrong_kernel_is_found_and_named(tmp_path: Path):
     for path, text in render(graph, get_target("vivado"), Settings("samples", "", 5.0, "test")).items():
         file = tmp_path / path
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text.replace("x[i] >= ", "x[i] > ") if path.endswith("layers.h") else text)
+        file.write_bytes(text.replace(b"x[i] >= ", b"x[i] > ") if path.endswith("layers.h") else text)
     edge = graph.edges["s0_x0"]
     codes = {"s0_x0": np.zeros((3, *edge.shape), dtype=np.int64)}
     result = verify_codes(tmp_path, graph, get_target("vivado"), "samples", codes)

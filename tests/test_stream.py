@@ -38,7 +38,7 @@ def written(graph: Graph, target: str, folder: Path) -> Path:
     ).items():
         file = folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
+        file.write_bytes(text)
     return folder
 
 

@@ -196,7 +196,7 @@ def agree(seed: int, target: str, types: str, count: int = 10, steps: int = 9) -
         ).items():
             file = folder / path
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text)
+            file.write_bytes(text)
         result = verify_codes(folder, graph, get_target(target), "samples", codes, types=types)
     assert result, f"seed {seed}: {result.fault or result.first}"
     assert len(result.fifos) > count

@@ -128,7 +128,7 @@ def agree(samples: list[Sample], io: str, types: str, target: str) -> None:
         for path, source in text(graph, get_target(target), Settings("samples", "", 5.0, "test", io=io)).items():
             file = folder / path
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(source)
+            file.write_bytes(source)
         result = verify_codes(folder, graph, get_target(target), "samples", codes, types=types)
     assert result, result.fault or str(result.first)
 

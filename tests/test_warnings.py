@@ -25,7 +25,7 @@ def test_every_op_compiles_without_a_warning(target: str, tmp_path: Path):
     for path, text in render(graph, record, Settings("samples", "", 5.0, "test")).items():
         file = tmp_path / path
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
+        file.write_bytes(text)
     sources = [str(tmp_path / "src/samples.cpp"), str(tmp_path / "tb/samples_tb.cpp")]
     standard = "-std=c++17" if target == "native" else "-std=c++14"
     base = ["g++", standard, "-fsyntax-only", "-Wall", "-Wextra", f"-I{tmp_path}/src", "-isystem", str(headers.folder)]

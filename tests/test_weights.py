@@ -209,7 +209,7 @@ def convolved(x: Any, w: Any, attributes: dict[str, Any]) -> Any:
 
 def text_of(design: Design, target: str, name: str) -> str:
     """The generated function of the node of that name, the first where several come from it."""
-    layers = render(design.graph, get_target(target), Settings("net", "", 5.0, "test"))["src/layers.h"]
+    layers = render(design.graph, get_target(target), Settings("net", "", 5.0, "test"))["src/layers.h"].decode()
     return next(s for s in re.split(r"// -{9,}\n", layers) if s.startswith(f"// {name}\n"))
 
 
@@ -262,8 +262,8 @@ def test_rom_words_of_exactly_their_width_compile_and_give_the_same_codes(target
     for path, text in render(graph, get_target(target), Settings("samples", "", 5.0, "test")).items():
         file = tmp_path / path
         file.parent.mkdir(parents=True, exist_ok=True)
-        changed += "#ifdef __SYNTHESIS__\ntypedef" in text
-        file.write_text(text.replace("#ifdef __SYNTHESIS__\ntypedef", "#if 1\ntypedef"))
+        changed += b"#ifdef __SYNTHESIS__\ntypedef" in text
+        file.write_bytes(text.replace(b"#ifdef __SYNTHESIS__\ntypedef", b"#if 1\ntypedef"))
     assert changed >= len(coded)
     codes = {p.edge: drawn_codes(graph.edges[p.edge], 4, i) for i, p in enumerate(graph.inputs)}
     result = verify_codes(tmp_path, graph, get_target(target), "samples", codes)
@@ -355,7 +355,7 @@ def test_random_products_equal_the_naive_reference_in_every_type(seed: int, targ
     for path, text in render(graph, get_target(target), Settings("samples", "", 5.0, "test")).items():
         file = tmp_path / path
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
+        file.write_bytes(text)
     result = verify_codes(tmp_path, graph, get_target(target), "samples", codes)
     assert result, str(result.first)
 

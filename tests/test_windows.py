@@ -126,7 +126,7 @@ def cpp_agrees(graph: Graph, folder: Path) -> None:
     for path, text in render(graph, get_target("vivado"), Settings("several", "", 5.0, "test")).items():
         file = folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
+        file.write_bytes(text)
     codes = {p.edge: drawn_codes(graph.edges[p.edge], 6, i) for i, p in enumerate(graph.inputs)}
     result = verify_codes(folder, graph, get_target("vivado"), "several", codes)
     assert result, str(result.first)

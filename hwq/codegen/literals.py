@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -111,15 +111,16 @@ class Hexadecimal:
         return cells if self.words == 1 else np.concatenate([text("{"), cells, text("}")], axis=1)
 
 
-def decimal_rows(rows: Codes, style: Decimal = PLAIN) -> str:
-    """Rows of integers in braces, wrapped: "  {1, 2,\n   3},\n" each."""
+def decimal_rows(rows: Codes, style: Decimal = PLAIN) -> Iterator[bytes]:
+    """The text of rows of integers in braces, wrapped: "  {1, 2,\n   3},\n" each."""
     if rows.size <= FEW:
-        return "".join(f"{line}\n" for row in rows.tolist() for line in wrapped([style.one(v) for v in row]))
+        lines = [line for row in rows.tolist() for line in wrapped([style.one(v) for v in row])]
+        return iter(f"{line}\n".encode() for line in lines)
     table = _table(rows, style)
     return _in_chunks(rows, lambda some: _decimal_chunk(some, style, table))
 
 
-def hexadecimal_rows(rows: npt.NDArray[np.uint64], bits: int) -> str:
+def hexadecimal_rows(rows: npt.NDArray[np.uint64], bits: int) -> Iterator[bytes]:
     """Rows (depth, lanes, words) of unsigned integers of so many bits, the lowest word first, likewise."""
     style = Hexadecimal(min(-(-bits // 4), WORD // 4), rows.shape[2])
     kinds = _kinds(rows.shape[1], line_length(style.length))
@@ -130,9 +131,9 @@ def hexadecimal_rows(rows: npt.NDArray[np.uint64], bits: int) -> str:
     return _in_chunks(rows, chunk)
 
 
-def _in_chunks(rows: Codes, text: Callable[[Codes], bytes]) -> str:
+def _in_chunks(rows: Codes, text: Callable[[Codes], bytes]) -> Iterator[bytes]:
     some = max(1, CHUNK // (rows.size // len(rows)))
-    return b"".join(text(rows[i : i + some]) for i in range(0, len(rows), some)).decode("ascii")
+    return (text(rows[i : i + some]) for i in range(0, len(rows), some))
 
 
 def _table(rows: Codes, style: Decimal) -> tuple[int, npt.NDArray[np.uint64]] | None:

@@ -22,6 +22,7 @@ from hwq.ops import Reshape, Rom
 from hwq.targets import Target
 
 LABEL = re.compile(r"^( *)\w+: (for \()")
+BLANK = "\0"  # where a ROM's initialiser goes
 MAX_PARTITION = 4096  # elements of an array split into registers
 
 
@@ -75,7 +76,7 @@ class Port:
     edge: str
 
 
-def render(graph: Graph, target: Target, settings: Settings) -> dict[str, str]:
+def render(graph: Graph, target: Target, settings: Settings) -> dict[str, bytes]:
     """The project's source files by path, without vectors and manifest."""
     names = array_names(graph, settings.top)
     arrays = {e: _array(graph, target, e, names[e]) for e in graph.edges}
@@ -127,16 +128,21 @@ def render(graph: Graph, target: Target, settings: Settings) -> dict[str, str]:
         target.script_name: f"project/{target.script}",
         "README.md": "project/README.md.j2",
     }
-    rendered = {path: env.get_template(name).render(context) for path, name in files.items()}
+    rendered = {path: env.get_template(name).render(context).encode() for path, name in files.items()}
     for carried in target.carries:
-        rendered[f"src/{Path(carried).name}"] = (data_folder("hls_testbench") / carried).read_text(encoding="utf-8")
-    rom_template = env.get_template("project/rom.h.j2")
+        rendered[f"src/{Path(carried).name}"] = (data_folder("hls_testbench") / carried).read_bytes()
     for layer in layers:
         for rom in layer.roms.values():
-            rendered[f"src/weights/{rom.name}.h"] = rom_template.render(
-                rom=rom, layer=layer, synthesis=target.rom_word(rom.type), guard=rom.name.upper()
-            )
+            rendered[f"src/weights/{rom.name}.h"] = rom_header(rom, layer.node.name, target.rom_word(rom.type))
     return rendered
+
+
+def rom_header(rom: RomText, node: str, synthesis: str) -> bytes:
+    """The header of one ROM; joined once, as it may be most of a project."""
+    template = environment().get_template("project/rom.h.j2")
+    text = template.render(rom=rom, node=node, synthesis=synthesis, guard=rom.name.upper(), initialiser=BLANK)
+    before, after = text.encode().split(BLANK.encode())
+    return b"".join([before, *rom.initialiser(), after])
 
 
 def _array(graph: Graph, target: Target, edge: str, name: str) -> Array:

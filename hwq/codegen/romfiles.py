@@ -12,7 +12,7 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -23,7 +23,7 @@ import numpy as np
 from hwq import __version__
 from hwq.codegen.literals import Decimal, decimal_rows
 from hwq.codegen.project import files_digest
-from hwq.codegen.roms import digest_bytes, digest_bytes_of, native_integer, packed, storage_hint
+from hwq.codegen.roms import Buffer, digest_parts, digest_parts_of, native_integer, packed, storage_hint
 from hwq.errors import SpecError, printable
 from hwq.fixed import Codes
 from hwq.ir import Graph, Node
@@ -131,14 +131,19 @@ def _bin(rom: NamedRom) -> bytes:
 def _header(rom: NamedRom) -> bytes:
     guard = f"{rom.name.upper()}_ROM_H"
     kind = rom.rom.word_type
-    lines = [f"// {rom.head}, {rom.rom.depth} x {rom.rom.lanes} codes of {rom.rom.label}"]
-    lines += [f"#ifndef {guard}", f"#define {guard}", ""]
     if kind.width > 64:
         raise SpecError(f"ROM '{rom.name}' has codes of {kind.width} bits", remedy="leave out the format h")
-    lines.append(f"static const {native_integer(kind)} {rom.name}[{rom.rom.depth}][{rom.rom.lanes}] = {{")
-    rows = decimal_rows(rom.rom.stored, Decimal("LL" if kind.width > 31 else "", LEAST))
-    lines += [rows.replace(LEAST, "(-9223372036854775807LL - 1)") + "};", "", "#endif", ""]
-    return "\n".join(lines).encode()
+    lines = [
+        f"// {rom.head}, {rom.rom.depth} x {rom.rom.lanes} codes of {rom.rom.label}",
+        f"#ifndef {guard}",
+        f"#define {guard}",
+        "",
+        f"static const {native_integer(kind)} {rom.name}[{rom.rom.depth}][{rom.rom.lanes}] = {{",
+        "",
+    ]
+    rows = b"".join(decimal_rows(rom.rom.stored, Decimal("LL" if kind.width > 31 else "", LEAST)))
+    initialiser = rows.replace(LEAST.encode(), b"(-9223372036854775807LL - 1)")
+    return "\n".join(lines).encode() + initialiser + b"};\n\n#endif\n"
 
 
 def _npy(rom: NamedRom) -> bytes:
@@ -195,6 +200,13 @@ def rom_files(graph: Graph, formats: tuple[str, ...], layout: str = "fold") -> d
     return files
 
 
+def _digest(parts: Iterable[Buffer]) -> str:
+    total = hashlib.sha256()
+    for part in parts:
+        total.update(part)
+    return total.hexdigest()
+
+
 def _record(rom: NamedRom, files: Mapping[str, str], digests: Mapping[str, str]) -> dict[str, Any]:
     kind, word, coding = rom.rom.type, rom.rom.word_type, rom.rom.coding
     values = None if coding is None else _values(coding)
@@ -216,7 +228,7 @@ def _record(rom: NamedRom, files: Mapping[str, str], digests: Mapping[str, str])
         "width": word.width,
         "frac": kind.frac,
         "scale": float(kind.lsb),
-        "digest": hashlib.sha256(digest_bytes(rom.rom)).hexdigest(),
+        "digest": _digest(digest_parts(rom.rom)),
         "files": dict(files),
         "file_digests": dict(digests),
     }
@@ -340,7 +352,7 @@ def _check_file(path: Path, rom: Mapping[str, Any]) -> list[str]:
     if codes.shape != (rom["depth"], rom["lanes"]):
         return [f"{name}: {codes.shape[0]} words, not {rom['depth']}"]
     plain = codes if int(rom["width"]) > 62 else codes.astype(np.int64)
-    digest = hashlib.sha256(digest_bytes_of(str(rom.get("coding", rom["type"])), plain)).hexdigest()
+    digest = _digest(digest_parts_of(str(rom.get("coding", rom["type"])), plain))
     if digest != rom["digest"]:
         return [f"{name}: its codes are not the manifest's"]
     stated = rom.get("file_digests", {}).get(path.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,8 @@ import numpy.typing as npt
 from hwq.codegen.literals import Decimal, decimal_rows, hexadecimal_rows
 from hwq.fixed import Codes, FixedType
 from hwq.ops import Rom
+
+Buffer = bytes | memoryview
 
 BRAM_BITS = 1 << 14  # smaller ROMs go to LUTRAM
 WORD = 64
@@ -44,9 +47,8 @@ class RomText:
         extent = f"[{self.rom.depth}][{self.rom.lanes // self.rom.packed}]"
         return extent + (f"[{self.words}]" if self.words > 1 else "")
 
-    @property
-    def initialiser(self) -> str:
-        """Its rows in braces, wrapped."""
+    def initialiser(self) -> Iterator[bytes]:
+        """The text of its rows in braces, wrapped."""
         rows, width = self.rom.stored, self.rom.word_type.width
         if self.rom.packed == 1 and self.words == 1:
             return decimal_rows(rows, Decimal("LL" if width > 32 else ""))
@@ -100,14 +102,15 @@ def storage_hint(rom: Rom, memory: str = "auto") -> str:
     return "rom_bram" if rom.bits >= BRAM_BITS else "rom_lutram"
 
 
-def digest_bytes(rom: Rom) -> bytes:
+def digest_parts(rom: Rom) -> Iterator[Buffer]:
     """What a ROM's digest is taken over: its shape, how codes are stored, and the stored words."""
-    return digest_bytes_of(rom.label, rom.stored)
+    return digest_parts_of(rom.label, rom.stored)
 
 
-def digest_bytes_of(label: str, stored: Codes) -> bytes:
+def digest_parts_of(label: str, stored: Codes) -> Iterator[Buffer]:
     """The same of a ROM that was read back."""
-    head = f"{stored.shape[0]}x{stored.shape[1]} {label}\n".encode()
+    yield f"{stored.shape[0]}x{stored.shape[1]} {label}\n".encode()
     if stored.dtype == object:
-        return head + ",".join(str(int(v)) for v in stored.reshape(-1)).encode()
-    return head + np.ascontiguousarray(stored.astype("<i8", copy=False)).tobytes()
+        yield ",".join(str(int(v)) for v in stored.reshape(-1)).encode()
+    else:
+        yield np.ascontiguousarray(stored, dtype="<i8").data

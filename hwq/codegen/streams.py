@@ -18,6 +18,7 @@ from hwq.codegen.render import (
     host_of,
     layer_of,
     memory_of,
+    rom_header,
     rom_text,
     type_lines,
     value_of,
@@ -67,7 +68,7 @@ class Block:
         return [f.name for f in (*self.process.reads, *self.process.writes)]
 
 
-def render_stream(graph: Graph, target: Target, settings: Settings) -> dict[str, str]:
+def render_stream(graph: Graph, target: Target, settings: Settings) -> dict[str, bytes]:
     """The project's source files by path, without vectors and manifest."""
     top = settings.top
     plan = stream_plan(graph, top)
@@ -113,20 +114,15 @@ def render_stream(graph: Graph, target: Target, settings: Settings) -> dict[str,
     }
     arrays = {f"host/{top}_host.h", f"tb/{top}_tb.cpp", target.script_name}  # templates that both architectures share
     rendered = {
-        path: env.get_template(name).render({**context, **(ports if path in arrays else {})})
+        path: env.get_template(name).render({**context, **(ports if path in arrays else {})}).encode()
         for path, name in files.items()
     }
     for carried in (*target.carries, *target.fifo_carries):
-        rendered[f"src/{Path(carried).name}"] = (data_folder("hls_testbench") / carried).read_text(encoding="utf-8")
-    rom_template = env.get_template("project/rom.h.j2")
+        rendered[f"src/{Path(carried).name}"] = (data_folder("hls_testbench") / carried).read_bytes()
     for block in blocks:
         for rom in block.roms.values():
-            rendered[f"src/weights/{rom.name}.h"] = rom_template.render(
-                rom=rom,
-                layer={"node": {"name": block.process.node}},
-                synthesis=target.rom_word(rom.rom.type),
-                guard=rom.name.upper(),
-            )
+            synthesis = target.rom_word(rom.rom.type)
+            rendered[f"src/weights/{rom.name}.h"] = rom_header(rom, block.process.node, synthesis)
     return rendered
 
 

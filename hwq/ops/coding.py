@@ -141,6 +141,8 @@ def coding_of(weights: Codes, frac: int = 0) -> Coding:
         coding = Binary() if weights.all() else Ternary(lo < 0, hi > 0 or lo == 0)
     elif weights.dtype != object:
         coding = _powers(weights, plain)
+    if coding is plain:
+        return plain
     if not np.array_equal(coding.decode(coding.encode(weights)), weights):
         raise InternalError(f"weights of {lo}..{hi} are not what their coding '{coding}' says")
     return coding
@@ -148,15 +150,16 @@ def coding_of(weights: Codes, frac: int = 0) -> Coding:
 
 def term_type(factors: Codes, reach: tuple[int, int], frac: int) -> FixedType:
     """Holds every activation of `reach` times a factor, whatever the factor's sign where one has one; and 0."""
-    most, sign = int(np.abs(factors).max(initial=0)), bool((factors < 0).any())
+    lo, hi = int(factors.min(initial=0)), int(factors.max(initial=0))
+    most, sign = max(-lo, hi), lo < 0
     ends = [v * w for v in (*reach, 0) for w in (most, -most * sign)]
     return FixedType.covering(min(ends), max(ends), frac)
 
 
 def _powers(weights: Codes, plain: TwosComplement) -> Coding:
-    size = np.abs(weights.reshape(-1))
-    for part in (size[:256], size):  # most tensors show at once that they are none
-        if (part & (part - 1)).any():
+    for part in (weights.reshape(-1)[:256], weights.reshape(-1)):  # most tensors show at once that they are none
+        size = np.abs(part)
+        if (size & (size - 1)).any():
             return plain
     exponents = np.frexp(size[size > 0].astype(np.float64))[1] - 1
     least, most = int(exponents.min()), int(exponents.max())

@@ -10,13 +10,34 @@ from typing import Any
 import numpy as np
 
 from hwq.errors import InternalError
-from hwq.fixed import Codes, FixedType
+from hwq.fixed import INT64_SAFE, Codes, FixedType
 from hwq.ir import Edge
 from hwq.ops.base import Op, Rom
 from hwq.ops.coding import Binary, Coding, coding_of, term_type
 from hwq.ops.units import Kind, Unit, product_units, signed_digits
 
 FLOAT32_EXACT, FLOAT64_EXACT = 1 << 24, 1 << 53
+AT_ONCE = 1 << 15  # weights that are summed together
+
+
+def signed_sums(rows: Codes) -> tuple[Codes, Codes]:
+    """The sum of each row's positive elements, and of its negative ones; exact. Reads all once, takes no memory."""
+    most = max(-int(rows.min(initial=0)), int(rows.max(initial=0)))
+    if rows.dtype == object or most * rows.shape[1] >= INT64_SAFE:
+        wide = rows.astype(object)
+        return np.maximum(wide, 0).sum(axis=1), np.minimum(wide, 0).sum(axis=1)
+    total, up = np.zeros((2, len(rows)), dtype=np.int64)
+    along = int(rows.strides[1] > rows.strides[0])
+    some = max(1, AT_ONCE // rows.shape[1 - along])
+    for start in range(0, rows.shape[along], some):
+        part = slice(start, start + some)
+        if along:
+            total += rows[:, part].sum(axis=1)
+            up += np.maximum(rows[:, part], 0).sum(axis=1)
+        else:
+            total[part] = rows[part].sum(axis=1)
+            up[part] = np.maximum(rows[part], 0).sum(axis=1)
+    return up, total - up
 
 
 class Products(Op):
@@ -64,16 +85,21 @@ class Products(Op):
         """How the weights are stored, and so what a product is."""
         return coding_of(self.weights, self.frac)
 
-    @property
+    @cached_property
     def weight_type(self) -> FixedType:
         return FixedType.covering(int(self.weights.min(initial=0)), int(self.weights.max(initial=0)), self.frac)
+
+    @cached_property
+    def signed_sums(self) -> tuple[Codes, Codes]:
+        """Per output, what its positive weights add up to, and its negative ones."""
+        return signed_sums(self.rows)
 
     @property
     def start(self) -> Codes | None:
         """What a sum starts with: the bias, less the weights -1 where agreements are counted; None where all are 0."""
         if not self.xnor:
             return self.bias
-        start = (0 if self.bias is None else self.bias) - (self.rows < 0).sum(axis=1)
+        start = (0 if self.bias is None else self.bias) + self.signed_sums[1]
         return np.asarray(start) if start.any() else None
 
     @property
@@ -114,8 +140,8 @@ class Products(Op):
         if self.xnor and partial:
             start = np.zeros(1) if self.start is None else self.start
             return min(0, int(start.min())), max(0, int(start.max())) + self.taps
-        wide = self.rows.astype(np.float64 if self.magnitude(x) < FLOAT64_EXACT else object)
-        up, down = np.maximum(wide, 0).sum(axis=1), np.minimum(wide, 0).sum(axis=1)
+        wide: Any = np.int64 if self.magnitude(x) < INT64_SAFE else object
+        up, down = (v.astype(wide, copy=False) for v in self.signed_sums)
         x_lo, x_hi = self.reach(x)
         if partial:
             x_lo, x_hi = min(x_lo, 0), max(x_hi, 0)
@@ -127,7 +153,8 @@ class Products(Op):
 
     def magnitude(self, x: Edge) -> int:
         """A bound on every partial sum's absolute value, in any order of addition."""
-        total = int(np.abs(self.rows).sum(axis=1).max()) * max(1, *(abs(v) for v in self.reach(x)))
+        up, down = self.signed_sums
+        total = int((up - down).max()) * max(1, *(abs(v) for v in self.reach(x)))
         return total + (int(np.abs(self.bias).max()) if self.bias is not None else 0)
 
     def arithmetic(self, x: Edge) -> Any:
@@ -139,12 +166,17 @@ class Products(Op):
         """The running sum: holds every partial sum, in any order."""
         return FixedType.covering(*self.sums(x, partial=True), x.type.frac + self.frac)
 
-    def roms(self) -> tuple[Rom, ...]:
+    @cached_property
+    def words(self) -> Codes:
+        """The weights as (cycles, products of one)."""
         (pe, simd), (out_folds, tap_folds) = self.array, self.folds
         ordered = self.rows.reshape(out_folds, pe, tap_folds, simd).transpose(0, 2, 1, 3)
-        words = ordered.reshape(out_folds * tap_folds, pe * simd)
+        return ordered.reshape(out_folds * tap_folds, pe * simd)
+
+    def roms(self) -> tuple[Rom, ...]:
+        (pe, simd), (out_folds, _) = self.array, self.folds
         coding = self.coding if not self.coding.multiplies else None
-        roms = [Rom("weights", words, self.weight_type, coding=coding, packed=simd if self.xnor else 1)]
+        roms = [Rom("weights", self.words, self.weight_type, coding=coding, packed=simd if self.xnor else 1)]
         if self.start is not None:
             kind = FixedType.covering(int(self.start.min()), int(self.start.max()))
             roms.append(Rom("bias", self.start.reshape(out_folds, pe), kind))

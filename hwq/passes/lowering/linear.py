@@ -12,6 +12,7 @@ from hwq.exact import Rationals, common_step, elementwise, narrowed, scalar, squ
 from hwq.fixed import Codes, code_dtype, log2_exact
 from hwq.ir import Shape
 from hwq.ops import Dense
+from hwq.ops.products import signed_sums
 from hwq.passes.lowering.grids import settled
 from hwq.passes.lowering.state import Affine, Coded, Lowering, State, coded
 from hwq.passes.lowering.weights import agreement_bias, quantized_next, without_factors
@@ -76,7 +77,9 @@ def along_outputs(scale: Rationals, weights: Codes) -> tuple[Rationals, Codes]:
 
 def multiplied(weights: Codes, factors: Any) -> Codes:
     """Integer products in a dtype that holds them."""
-    bound = int(np.abs(weights).max(initial=0)) * max(abs(int(f)) for f in factors.reshape(-1))
+    bound = max(-int(weights.min(initial=0)), int(weights.max(initial=0))) * max(
+        abs(int(f)) for f in factors.reshape(-1)
+    )
     dtype = code_dtype(-bound, bound)
     return np.asarray(weights.astype(dtype) * factors.astype(dtype))
 
@@ -85,8 +88,8 @@ def _constant_part(offset: Rationals, weights: Codes, shape: Shape) -> Rationals
     """What an activation's offset adds to each sum, in weight steps: offset times the column sums, exactly."""
     offset = squeeze_uniform(offset)
     if offset.size == 1:
-        sums = weights.astype(object).sum(axis=0)
-        return np.asarray(sums * offset.reshape(-1)[0], dtype=object)
+        up, down = (v.astype(object) for v in signed_sums(weights.T))
+        return np.asarray((up + down) * offset.reshape(-1)[0], dtype=object)
     full = offset.reshape((1,) * (len(shape) - offset.ndim) + offset.shape)
     if any(extent != 1 for extent in full.shape[:-1]):
         raise UnsupportedError("an offset that varies over rows of the product", remedy="use one zero point per tensor")
@@ -94,4 +97,7 @@ def _constant_part(offset: Rationals, weights: Codes, shape: Shape) -> Rationals
     factors = np.asarray(
         [int(v / step) for v in np.broadcast_to(full, (*full.shape[:-1], shape[-1])).reshape(-1)], dtype=object
     )
-    return np.asarray((factors @ weights.astype(object)) * step, dtype=object)
+    bound = sum(abs(v) for v in factors) * max(-int(weights.min(initial=0)), int(weights.max(initial=0)))
+    dtype = code_dtype(-bound, bound)
+    sums: Codes = factors.astype(dtype) @ weights.astype(dtype, copy=False)
+    return np.asarray(sums.astype(object) * step, dtype=object)
