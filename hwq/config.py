@@ -36,7 +36,7 @@ class Config:
     io: str = "parallel"
     interface: str = ""  # of the data ports, where the target has a choice; "": memory, or axis of a streaming design
     control: str = "pins"
-    reuse: int = 1
+    reuse: int | None = None  # cycles a position of a layer; None: 1, or more of ops without products that only wait
     target_fps: float = 0  # samples a second that each layer is folded for; 0: folded by `reuse`
     top: str = ""  # "": from the model's name
     part: str = ""  # "": the target's default
@@ -51,9 +51,10 @@ class Config:
     layers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     quantize: Mapping[str, Any] = field(default_factory=dict)  # of a float model; see hwq.quantize.plan
 
-    def reuse_of(self, node: str) -> int:
-        """The reuse factor of a node: its first matching entry in `layers`, else the default."""
-        return int(self.choices_of(node).get("reuse", self.reuse))
+    def reuse_of(self, node: str) -> int | None:
+        """The reuse factor stated for a node: its first matching entry in `layers`, else that of all."""
+        reuse: int | None = self.choices_of(node).get("reuse", self.reuse)
+        return reuse
 
     def choices_of(self, node: str) -> dict[str, Any]:
         """Everything that is stated for a node: of each choice, that of the first entry in `layers` which has it."""
@@ -185,9 +186,10 @@ def _check_numbers(config: Config) -> None:
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < inf:
             raise SpecError(f"config cost '{name}' is {weight!r}", remedy="use a number from 0 on")
     numbers: list[tuple[str, Any, type | tuple[type, ...]]] = [
-        ("reuse", config.reuse, int),
         ("clock", config.clock, (int, float)),
     ]
+    if config.reuse is not None:
+        numbers.append(("reuse", config.reuse, int))
     for pattern, choices in config.layers.items():
         if not isinstance(pattern, str) or not isinstance(choices, Mapping) or set(choices) - set(LAYER_CHOICES):
             raise SpecError(

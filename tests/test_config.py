@@ -14,7 +14,7 @@ from hwq.errors import SpecError
 
 def test_nothing_chosen_means_the_defaults() -> None:
     assert load_config(None) == load_config({}) == Config()
-    assert (Config().target, Config().io, Config().reuse, Config().semantics) == ("vivado", "parallel", 1, "real")
+    assert (Config().target, Config().io, Config().reuse, Config().semantics) == ("vivado", "parallel", None, "real")
 
 
 def test_a_yaml_file_and_a_dict_mean_the_same(tmp_path: Path) -> None:
@@ -41,6 +41,7 @@ def test_an_empty_yaml_file_chooses_nothing(tmp_path: Path) -> None:
 def test_the_first_layer_pattern_that_matches_decides() -> None:
     config = load_config({"reuse": 3, "layers": {"fc1": {"reuse": 8}, "fc*": {"reuse": 2}, "odd": {}}})
     assert [config.reuse_of(n) for n in ("fc1", "fc2", "fc10", "relu", "odd")] == [8, 2, 2, 3, 3]
+    assert load_config({"layers": {"fc1": {"reuse": 8}}}).reuse_of("fc2") is None
 
 
 def test_a_name_with_brackets_matches_itself() -> None:

@@ -133,6 +133,19 @@ def test_ops_behind_a_convolution_take_no_longer_than_it_and_stand_side_by_side_
         assert f"variable={name} complete" in text
 
 
+def test_a_reuse_of_1_that_is_stated_leaves_ops_without_products_all_their_lanes() -> None:
+    def cycles(**config: Any) -> dict[str, int]:
+        graph = hwq.compile(conv_net(), config).graph
+        return {n.name: n.op.cycles(graph.ins(n)) for n in graph.nodes if not isinstance(n.op, Products)}
+
+    free = cycles()
+    assert min(free.values()) > 1
+    assert set(cycles(reuse=1).values()) == {1}
+    assert min(cycles(reuse=2).values()) > 2  # any other is no bound from above
+    assert cycles(layers={"a1": {"reuse": 1}}) == {**free, "a1": 1}
+    assert cycles(reuse=1, layers={"y": {"reuse": 2}})["y"] == free["y"]
+
+
 @pytest.mark.parametrize("io", ["parallel", "stream"])
 def test_no_greater_budget_keeps_up(io: str) -> None:
     graph = hwq.compile(conv_net(), {"io": io}).graph

@@ -41,7 +41,7 @@ def stages(
 
 def compile_graph(
     graph: RealGraph,
-    reuse_of: Callable[[str], int],
+    reuse_of: Callable[[str], int | None],
     *,
     semantics: str = "real",
     costs: Costs = DEFAULT_COSTS,

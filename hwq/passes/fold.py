@@ -68,10 +68,11 @@ def lane_axis_size(graph: Graph, node: Node) -> int | None:
     return None
 
 
-def fold(reuse_of: Callable[[str], int]) -> Callable[[Graph], Graph]:
-    """The pass for a reuse factor per ONNX node name.
+def fold(reuse_of: Callable[[str], int | None]) -> Callable[[Graph], Graph]:
+    """The pass for a reuse factor per ONNX node name; None where none is stated.
 
-    A layer of products takes `reuse` cycles a position, an op without products `reuse` cycles or its `allowance`.
+    A layer of products takes `reuse` (else 1) cycles a position; an op without products as many, or its `allowance`
+    where that is more and a reuse of 1 is not stated.
     """
 
     def run(graph: Graph) -> Graph:
@@ -80,7 +81,7 @@ def fold(reuse_of: Callable[[str], int]) -> Callable[[Graph], Graph]:
             if not isinstance(op, Products):
                 return node
             group = op.channels[1] if isinstance(op, Conv) else 0
-            out_folds, in_folds = choose_folds(op.taps, op.n_out, reuse_of(node.name), group)
+            out_folds, in_folds = choose_folds(op.taps, op.n_out, reuse_of(node.name) or 1, group)
             return with_fields(node, pe=op.n_out // out_folds, simd=op.taps // in_folds)
 
         folded = graph.map_nodes(fold_products)
@@ -91,7 +92,7 @@ def fold(reuse_of: Callable[[str], int]) -> Callable[[Graph], Graph]:
             if size is None:
                 return node
             reuse = reuse_of(node.name)
-            cycles = reuse if isinstance(node.op, Pool) else max(reuse, free)
+            cycles = reuse or 1 if isinstance(node.op, Pool) or reuse == 1 else max(reuse or 1, free)
             return with_fields(node, lanes=choose_lanes(size, lane_cost(node.op), cycles))
 
         return folded.map_nodes(fold_lanes)
