@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from hwq.cli_convert import write_whole
 from hwq.cli_options import progress
+from hwq.codegen.project import write_file
 from hwq.errors import SpecError
 from hwq.tables import text_table
 
@@ -38,7 +38,7 @@ def config_command(model: str, output: str, calibrate: str | None, bits: int, sc
     if calibrate is not None:
         stage("calibrating")
         found = calibrated(loaded, _arrays(calibrate, [p.name for p in model_inputs(loaded)]), bits, scale)
-    write_whole(Path(output), template(loaded, Path(model).name, bits, found).encode())
+    write_file(Path(output), template(loaded, Path(model).name, bits, found).encode())
     stage.close()
     if found is not None:
         rows = [[layer, f"{100 * error:.3g} %"] for layer, error in found.errors.items()]

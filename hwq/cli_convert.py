@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from pathlib import Path
 
 import click
 
 from hwq.cli_options import progress
-from hwq.errors import SpecError, printable
+from hwq.codegen.project import write_file
+from hwq.errors import printable
 
 
 @click.command("convert")
@@ -33,7 +33,7 @@ def convert_command(model: str, weights: str | None, ends: tuple[str, ...], outp
     stage = progress()
     stage("converting")
     converted = convert(model, weights, ends=ends)
-    write_whole(Path(output), converted.SerializeToString(deterministic=True))
+    write_file(Path(output), converted.SerializeToString(deterministic=True))
     stage.close()
     graph = converted.graph
     kinds = Counter(node.op_type for node in graph.node)
@@ -41,14 +41,3 @@ def convert_command(model: str, weights: str | None, ends: tuple[str, ...], outp
     click.echo(f"{output}: {len(graph.node)} nodes ({', '.join(f'{n} {kind}' for kind, n in kinds.most_common())})")
     click.echo(f"input {names[0]}; output {names[1]}")
     click.echo(f"next: hwq export {output}")
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Written beside and renamed, so that a failure leaves nothing half done."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(data)
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise SpecError(f"cannot write '{path}' ({error.strerror})", remedy="choose another -o") from None

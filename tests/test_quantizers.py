@@ -118,6 +118,8 @@ def data(seed: int = 0, shape: tuple[int, ...] = (50, 4)) -> np.ndarray[Any, Any
         ("", "does not begin"),
         ("(8)", "does not begin"),
         ("quantized_po2(4,0)", "max_value=0"),
+        ("quantized_po2(4,1e-60)", "max_value=1e-60"),
+        ("quantized_relu_po2(4,2,negative_slope=1e-60)", "negative_slope=1e-60"),
         ("quantized_po2(1)", "no exponent"),
         ("quantized_hswish(8,alpha='auto')", "depend on the batch"),
         ("quantized_bits(1,alpha='auto')", "NaN"),

@@ -27,7 +27,7 @@ def files_digest(files: Mapping[str, bytes]) -> str:
 
 def write_file(path: Path, content: bytes) -> None:
     """One file, written beside and renamed: whole, or not at all."""
-    part = path.with_name(f".{path.name[:40]}.part")
+    part = path.with_name(f".{path.name[:40]}.{os.getpid()}.part")
     try:
         part.write_bytes(content)
         part.replace(path)

@@ -39,7 +39,7 @@ def _chance(call: Call, p: Signal) -> Signal:
 def drawn_sign(call: Call, q: StochasticBinary, x: Signal, seed: int) -> Signal:
     """P(+) = sigmoid(temperature x); the deviation is 1 where alpha is none of the automatic ones."""
     warm = affine(call, x, Fraction(float(q.temperature)))
-    p = sigmoid(call, warm, "real" if q.use_real_sigmoid else q.internal_sigmoid)
+    p = sigmoid(call, warm, q.curve)
     alpha = alpha_of(q)
     fits(call, x, alpha)
     return _drawn(call, p, seed, alpha, scalar(0)) if q.lsb == 1.0 else _drawn(call, p, seed, 2 * alpha, -alpha)
@@ -48,10 +48,9 @@ def drawn_sign(call: Call, q: StochasticBinary, x: Signal, seed: int) -> Signal:
 def drawn_ternary(call: Call, q: StochasticTernary, x: Signal, seed: int) -> Signal:
     """alpha times the half sum of two signs: P(+) = sigmoid(temperature (x -+ threshold))."""
     heat, alpha = Fraction(float(q.temperature)), alpha_of(q)
-    which = "real" if q.use_real_sigmoid else q.internal_sigmoid
     fits(call, x, alpha)
     shifts = (-heat * Fraction(q.cut), heat * Fraction(q.cut))
-    chances = [_chance(call, sigmoid(call, affine(call, x, heat, shift), which)) for shift in shifts]
+    chances = [_chance(call, sigmoid(call, affine(call, x, heat, shift), q.curve)) for shift in shifts]
     return call.emit(real.Draw(seed, alpha, scalar(0), -1), chances, x.shape)[0]
 
 
@@ -63,13 +62,12 @@ def drawn_po2(call: Call, q: Po2Quantizer, x: Signal, seed: int) -> Signal:
     (low, high), step = q.span, 2 if q.quadratic else 1
     least, most = q.drawn_exponents
     check_span(call, least, most)
-    cap = ZERO if q.max_value is None else Fraction(float(np.float32(q.max_value)))
-    slope = getattr(q, "negative_slope", 1)
-    leaky = x if slope in (0, 1) else unary(call, x, "PRelu", Fraction(float(np.float32(slope))))
+    slope = q.slope
+    leaky = x if slope in (0, 1) else unary(call, x, "PRelu", slope)
     size = unary(call, leaky, "Abs") if slope else leaky
-    below = unary(call, size, "Po2Index", least, low, high, cap, int(slope != 0), step - 1, 1)
+    below = unary(call, size, "Po2Index", least, low, high, q.cap, int(slope != 0), step - 1, 1)
     place = rounded(call, below, ONE, ZERO, (0, most - least), ONE)
-    chance = unary(call, size, "Po2Chance", low, high, cap, step - 1)
+    chance = unary(call, size, "Po2Chance", low, high, q.cap, step - 1)
     up = _drawn(call, chance, seed, scalar(step), scalar(0))
     power = unary(call, call.emit(real.Add(), [place, up], x.shape)[0], "Po2Value", least)
     if not slope:

@@ -210,12 +210,9 @@ def _po2(call: Call, q: Po2Quantizer, x: Signal) -> Signal:
     """The place of the power among all, counted exactly; then the power that is at that place."""
     least, most, _ = q.exponents
     check_span(call, least, most)
-    low, high = q.span
-    cap = ZERO if q.max_value is None else Fraction(float(np.float32(q.max_value)))
-    slope = Fraction(float(np.float32(getattr(q, "negative_slope", 1.0))))
-    quadratic, floor = bool(getattr(q, "quadratic_approximation", False)), getattr(q, "log2_rounding", "") == "floor"
-    place = unary(call, x, "Po2Index", least, low, high, cap, slope, int(quadratic), int(floor))
-    index = rounded(call, place, ONE, ZERO, (least - 1 - most if slope else 0, most - least), ONE)
+    options = (q.cap, q.slope, int(q.quadratic), int(q.floors))
+    place = unary(call, x, "Po2Index", least, *q.span, *options)
+    index = rounded(call, place, ONE, ZERO, (least - 1 - most if q.slope else 0, most - least), ONE)
     return unary(call, index, "Po2Value", least)
 
 

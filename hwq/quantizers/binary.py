@@ -121,7 +121,7 @@ class Binary(SignQuantizer):
 
 
 @dataclass(frozen=True, repr=False)
-class StochasticBinary(SignQuantizer):
+class StochasticBinary(smooth.Switched, SignQuantizer):
     """y = scale * sgn(x) as `binary(alpha=...)`; with a seed a training sample, P(+) = sigmoid(temperature * x / std).
 
     std is 1, or that of the channel (plus 1e-7) for auto alphas. Source: SEMANTICS 1.9.
@@ -137,9 +137,7 @@ class StochasticBinary(SignQuantizer):
 
     def _probability(self, x: Floats) -> Doubles:
         wide = x.astype(np.float64) / (spread(x).astype(np.float64) if self.is_auto else 1.0)
-        return smooth.internal(
-            float(self.temperature) * wide, "real" if self.use_real_sigmoid else self.internal_sigmoid
-        )
+        return smooth.internal(float(self.temperature) * wide, self.curve)
 
     def sample_codes(self, x: Floats, seed: int) -> Codes:
         """Code words of a draw: the PRNG of `hwq.prng`, elements in C order."""

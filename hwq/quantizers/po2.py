@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import ClassVar
 
 import numpy as np
@@ -41,7 +42,7 @@ class Po2Quantizer(Quantizer):
         raise NotImplementedError
 
     def _check(self) -> None:
-        if self.max_value is not None and self.max_value <= 0:
+        if self.max_value is not None and not _held(self.max_value) > 0:
             raise SpecError(f"{self.NAME}: max_value={self.max_value}", remedy="use a positive bound, or None")
         if self._exponent_bits < 0:
             found = f"{self.NAME}: bits={self.bits} leaves no exponent (a constant 2**-0.5 in the package)"
@@ -138,14 +139,29 @@ class Po2Quantizer(Quantizer):
         return self._options[0]
 
     @property
+    def floors(self) -> bool:
+        """Whether the logarithm is rounded down."""
+        return self._options[1] == "floor"
+
+    @property
+    def cap(self) -> Fraction:
+        """The bound on magnitudes, as the package holds it; 0 without one."""
+        return Fraction(0) if self._cap == math.inf else Fraction(self._cap)
+
+    @property
     def _cap(self) -> float:
-        """The bound on magnitudes, as the package holds it; infinite without one."""
-        return math.inf if self.max_value is None else float(np.float32(self.max_value))
+        """The same; infinite without one."""
+        return math.inf if self.max_value is None else _held(self.max_value)
+
+    @property
+    def slope(self) -> Fraction:
+        """What a negative input is multiplied by before a power of two stands for it, as the package holds it."""
+        return Fraction(1)
 
     @property
     def is_random(self) -> bool:
         """Whether training draws the exponent at random; log2_rounding="floor" has the last word."""
-        return bool(getattr(self, "use_stochastic_rounding", False)) and self._options[1] != "floor"
+        return bool(getattr(self, "use_stochastic_rounding", False)) and not self.floors
 
     @property
     def drawn_exponents(self) -> tuple[int, int]:
@@ -206,6 +222,11 @@ def _half(floor: Codes, above: npt.NDArray[np.bool_], rounding: str) -> Codes:
         return half
     odd = (floor & 1) == 1
     return np.asarray(half + (odd & (above | ((half & 1) == 1))))
+
+
+def _held(value: float) -> float:
+    """A number as the package holds it, in float32."""
+    return float(np.float32(value))
 
 
 def _power(exponent: int) -> float:
@@ -281,8 +302,8 @@ class QuantizedReluPo2(Po2Quantizer):
     def _check(self) -> None:
         super()._check()
         check_variables(self.NAME, self.var_name, self.use_variables)
-        if self.negative_slope < 0:
-            raise SpecError(f"{self.NAME}: negative_slope={self.negative_slope}", remedy="use a slope of at least 0")
+        if self.negative_slope < 0 or (self.negative_slope and not self.slope):
+            raise SpecError(f"{self.NAME}: negative_slope={self.negative_slope}", remedy="use a float32 of at least 0")
 
     @property
     def _options(self) -> tuple[bool, str]:
@@ -300,9 +321,13 @@ class QuantizedReluPo2(Po2Quantizer):
         """The package's bound: the least power; with a slope, -slope * 2**(bits - 1)."""
         return -float(self.negative_slope) * 2.0 ** (self.bits - 1) if self._has_sign else _power(self.span[0])
 
+    @property
+    def slope(self) -> Fraction:
+        return Fraction(_held(self.negative_slope))
+
     def _leaky(self, x: Floats) -> Doubles:
         wide = x.astype(np.float64)
-        slope = float(np.float32(self.negative_slope))
+        slope = float(self.slope)
         with np.errstate(invalid="ignore"):
             return np.where(wide < 0, slope * wide if slope else 0.0, wide)
 

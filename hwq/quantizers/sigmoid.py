@@ -18,7 +18,7 @@ _bits = whole(1, 24)
 
 
 @dataclass(frozen=True, repr=False)
-class QuantizedSigmoid(Quantizer):
+class QuantizedSigmoid(smooth.Switched, Quantizer):
     """y = clip(round_half_even(2**bits * p(x)), symmetric, 2**bits - 1) / 2**bits: `ap_ufixed<bits, 0>`.
 
     p is the logistic function where use_real_sigmoid, else the internal sigmoid (hard: clip(x/2 + 1/2, 0, 1)).
@@ -33,11 +33,6 @@ class QuantizedSigmoid(Quantizer):
     use_real_sigmoid: bool = param(False, flag)
     use_stochastic_rounding: bool = param(False, flag)
     internal_sigmoid: str = param("hard", smooth.mode, kw_only=True)
-
-    @property
-    def curve(self) -> str:
-        """The sigmoid in use: hard, smooth or real."""
-        return "real" if self.use_real_sigmoid else self.internal_sigmoid
 
     @property
     def type(self) -> FixedType:

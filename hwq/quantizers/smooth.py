@@ -28,6 +28,18 @@ _DOUBT = 2.0**-46
 Exact = Callable[[decimal.Decimal], decimal.Decimal]
 
 
+class Switched:
+    """A quantizer with the package's choice between the real sigmoid and the internal one."""
+
+    use_real_sigmoid: bool
+    internal_sigmoid: str
+
+    @property
+    def curve(self) -> str:
+        """The sigmoid in use: hard, smooth or real."""
+        return "real" if self.use_real_sigmoid else self.internal_sigmoid
+
+
 def round_affine(x: Floats | Doubles, mul: Fraction, add: Fraction) -> Doubles:
     """round_half_even(mul * x + add), exactly, for a dyadic `mul` of few bits: a lost addend only decides ties."""
     product = x.astype(np.float64) * float(mul)

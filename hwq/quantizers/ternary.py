@@ -124,7 +124,7 @@ class Ternary(TernaryQuantizer):
 
 
 @dataclass(frozen=True, repr=False)
-class StochasticTernary(TernaryQuantizer):
+class StochasticTernary(smooth.Switched, TernaryQuantizer):
     """As `ternary` at inference; with a seed a training sample: code (q0 + q1) / 2.
 
     P(q0 = +1) = sigmoid(T (x - s/2) / std), P(q1 = +1) = sigmoid(T (x + s/2) / std), T = temperature, else -1. s and
@@ -156,10 +156,9 @@ class StochasticTernary(TernaryQuantizer):
         fit = self._fit_for(x)
         std = np.float64(1) if fit is None else spread(x).astype(np.float64)
         half = np.float64(self.cut) if fit is None else fit.scale.astype(np.float64) / 2
-        which = "real" if self.use_real_sigmoid else self.internal_sigmoid
         draws = []
         for lane, offset in enumerate((-half, half)):
-            chance = smooth.internal(float(self.temperature) * (x.astype(np.float64) + offset) / std, which)
+            chance = smooth.internal(float(self.temperature) * (x.astype(np.float64) + offset) / std, self.curve)
             draws.append(prng.draw(np.broadcast_to(chance, x.shape), seed, lane, 2).astype(np.int64))
         return draws[0] + draws[1] - 1
 
