@@ -19,7 +19,7 @@ from onnx import TensorProto, helper
 
 import hwq
 from conftest import Cli, one_line
-from hwq.errors import HwqError, ModelError
+from hwq.errors import HwqError, ModelError, UnsupportedError
 from hwq.names import comment, identifier, unique_namer
 from hwq.targets import get_target
 from hwq.toolchain import find_compiler, find_headers
@@ -248,6 +248,35 @@ def test_a_bad_model_is_refused_by_its_node_in_one_line_and_writes_nothing(
     assert line.startswith("node 'bad' (")
     assert "; " in line
     assert contents() == before
+
+
+EMPTY: dict[str, Callable[[], onnx.ModelProto]] = {
+    "Slice": lambda: appended("Slice", "from to axes", ints("from", 2), ints("to", 2), ints("axes", 1)),
+    "Split": lambda: small_model([node("Split", "h parts", "y rest", "bad", axis=1)], [ints("parts", 0, 3)]),
+    "Pad": lambda: appended("Pad", "pads", ints("pads", 0, -2, 0, -1)),
+    "Gather": lambda: appended("Gather", "none", ints("none"), axis=1),
+    "Tile": lambda: appended("Tile", "repeats", ints("repeats", 1, 0)),
+    "Resize by sizes": lambda: appended("Resize", "_ _ sizes", ints("sizes", 1, 0)),
+    "Resize by scales": lambda: appended("Resize", "_ scales", const("scales", [1.0, 0.25])),
+    "TopK": lambda: small_model([node("TopK", "h k", "y where", "bad")], [ints("k", 0)]),
+    "Expand": lambda: small_model(
+        [node("Reshape", "h column", "c"), node("Expand", "c shape", "y", "bad")],
+        [ints("column", 3, 1), ints("shape", 3, 0)],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", sorted(EMPTY))
+def test_an_output_without_elements_is_valid_and_refused_as_such(case: str) -> None:
+    with pytest.raises(UnsupportedError, match=r"^node 'bad'.*hwq compiles no empty tensors") as error:
+        hwq.compile(EMPTY[case]())
+    assert error.value.op == case.split()[0]
+
+
+def test_no_remedy_names_a_tool_that_finds_nothing() -> None:
+    """onnx.checker takes what this says no to."""
+    for build in (EMPTY["Slice"], lambda: appended("Im2Col", kernel_size=[9, 9], stride=[1, 1])):
+        assert "onnx.checker" not in refusal(build())
 
 
 def test_a_good_model_of_the_same_make_exports(cli: Cli) -> None:

@@ -55,9 +55,13 @@ class Call:
         """The error for something hwq does not compile, with this node's name."""
         return UnsupportedError(found, node=self.name, op=self.kind, remedy=remedy)
 
-    def broken(self, found: str) -> HwqError:
+    def broken(self, found: str, remedy: str = "the op does not allow this: export the model again") -> HwqError:
         """The error for a node that is not valid ONNX."""
-        return ModelError(found, node=self.name, op=self.kind, remedy="check the file with onnx.checker")
+        return ModelError(found, node=self.name, op=self.kind, remedy=remedy)
+
+    def empty(self, found: str) -> HwqError:
+        """The error for a node whose output has no elements: valid, but there is nothing to compute."""
+        return self.fail(found, "hwq compiles no empty tensors: keep an element, or leave out what reads it")
 
     def given(self, index: int) -> bool:
         """Whether the node has this input."""
@@ -133,11 +137,16 @@ class Call:
         """Refuse constants of absurd shape, and those that broadcast to one, before memory is taken."""
         extents = [max(column) for column in zip_longest(*(reversed(s) for s in shapes), fillvalue=1)]
         if prod(extents) > MAX_ELEMENTS or len(extents) > MAX_AXES or any(d < 0 for s in shapes for d in s):
-            raise self.broken(f"a constant of the absurd shape {extents[::-1]}")
+            raise self.broken(
+                f"a constant of the absurd shape {extents[::-1]}",
+                f"hwq takes up to {MAX_ELEMENTS} elements and {MAX_AXES} axes",
+            )
 
     def emit(self, op: RealOp, inputs: Sequence[Signal], *shapes: Shape) -> list[Signal]:
         """Add a real op; one output signal per shape."""
         for shape in shapes:
+            if 0 in shape:
+                raise self.empty(f"an output of shape {list(shape)}")
             if not 0 < prod(shape) <= MAX_ELEMENTS or len(shape) > MAX_AXES:
                 raise ModelError(
                     f"a tensor of the absurd shape {list(shape)}",

@@ -108,7 +108,7 @@ def _stuffed(call: Call, x: Signal, strides: Shape, before: Shape, after: Shape,
         left, length = span - 1 - b, s * (n - 1) + 1
         total = length + left + span - 1 - a
         if total < span:
-            raise call.broken(f"pads {[b, a]} leave no output")
+            raise call.empty(f"pads {[b, a]} that leave no output")
         at = np.arange(total) - left
         axes.append(np.where((at >= 0) & (at < length) & (at % s == 0), at // s, -1))
     selection = Selection.of(x.shape, [None, None, *axes])

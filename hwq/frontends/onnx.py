@@ -248,7 +248,9 @@ class _Walk:
         given = sum(prod(v.shape) for v in call.inputs if v is not None and not isinstance(v, Signal))
         self.folded += max(0, sum(prod(v.shape) for v in constants) - given)
         if self.folded > MAX_FOLDED:
-            raise call.broken(f"constants that grow to {self.folded} elements")
+            raise call.fail(
+                f"constants that grow to {self.folded} elements", "fold the constant part of the model before export"
+            )
 
     def _attribute(self, node: onnx.NodeProto, attribute: onnx.AttributeProto) -> Any:
         if attribute.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS):
@@ -268,7 +270,9 @@ class _Walk:
             if info.name in outputs:
                 raise ModelError(f"output '{info.name}' is listed twice", remedy="export the model again")
             if info.name not in self.env:
-                raise ModelError(f"output '{info.name}' is never computed", remedy="check the file with onnx.checker")
+                raise ModelError(
+                    f"output '{info.name}' is never computed", remedy="export the model again, with all of its graph"
+                )
             value = self.env[info.name]
             if isinstance(value, Signal):
                 outputs[info.name] = value.edge

@@ -29,7 +29,7 @@ def in_order(nodes: Sequence[onnx.NodeProto], known: set[str]) -> list[onnx.Node
                     f"reads '{name}', which nothing defines",
                     node=node.name,
                     op=node.op_type,
-                    remedy="check the file with onnx.checker",
+                    remedy="export the model again, with all of its graph",
                 )
             readers.setdefault(name, []).append(i)
         missing.append(len(wanted))

@@ -147,7 +147,7 @@ def quant_avg_pool(call: Call) -> list[Value]:
     size, strides = (tuple(v if m else 1 for m in moving) for v in (kernel, stride))
     window = Window(size, strides, ones, none, none)
     if any(n < k for n, k in zip(x.shape, size, strict=True)):
-        raise call.broken(f"a window of {kernel} on {list(x.shape)}")
+        raise call.broken(f"a window of {kernel} on {list(x.shape)}", "give the model a larger input")
     total = pooled(call, x, window, Reduction.SUM)
     a = scalar(Fraction(1, 1 << shift))
     floor = real.Quantize(a, scalar(0), Rounding.FLOOR, None, None, scalar(1), scalar(0))

@@ -177,12 +177,14 @@ def multi_threshold(call: Call) -> list[Value]:
     x = call.signal(0)
     thresholds = call.array(1, "the thresholds")
     if thresholds.ndim != 2 or not np.isfinite(np.asarray(thresholds, dtype=np.float64)).all():
-        raise call.broken(f"thresholds of shape {list(thresholds.shape)}")
+        raise call.broken(
+            f"thresholds of shape {list(thresholds.shape)}", "give finite ones of shape [channels or 1, steps]"
+        )
     layout = str(call.attribute("data_layout", ""))
     axis = len(x.shape) - 1 if layout.endswith("C") and layout != "NC" else min(1, len(x.shape) - 1)
     rows, steps = thresholds.shape
     if rows not in (1, x.shape[axis]):
-        raise call.broken(f"{rows} rows of thresholds for {x.shape[axis]} channels")
+        raise call.broken(f"{rows} rows of thresholds for {x.shape[axis]} channels", "give a row, or one per channel")
     ordered = np.sort(thresholds, axis=1)
     if rows > 1 and bool((ordered == ordered[:1]).all()):
         ordered, rows = ordered[:1], 1
@@ -201,7 +203,7 @@ def xnor_popcount(call: Call) -> list[Value]:
     """The number of k with x[k] == w[k], of bits: half of K and of the product of bipolar values, as FINN folds it."""
     x, bits = call.signal(0), weights_of(call, 1).values()
     if not np.isin(bits, (0.0, 1.0)).all():
-        raise call.broken("weights that are not 0 and 1")
+        raise call.broken("weights that are not 0 and 1", "give the bits of bipolar weights")
     bipolar = Coded(2 * bits.astype(np.int64) - 1, scalar(1), scalar(0))
     y = product(call, affine(call, x, scalar(2), scalar(-1)), bipolar)
     return [affine(call, y, scalar(Fraction(1, 2)), scalar(Fraction(x.shape[-1], 2)))]

@@ -135,7 +135,9 @@ def _scales(call: Call, extents: Shape, index: int) -> Scales:
         if len(sizes) != len(axes):
             raise call.broken(f"sizes {sizes} for {len(axes)} axes")
         for axis, size in zip(axes, sizes, strict=True):
-            if not 1 <= size <= MAX_ELEMENTS:
+            if size == 0:
+                raise call.empty(f"sizes {sizes}")
+            if not 0 < size <= MAX_ELEMENTS:
                 raise call.broken(f"sizes {sizes}")
             found[axis] = (Fraction(size, extents[axis]), size)
         return _changed(found, extents)
@@ -146,7 +148,7 @@ def _scales(call: Call, extents: Shape, index: int) -> Scales:
     for axis, scale in zip(axes, scales, strict=True):
         length = int(extents[axis] * scale)
         if length < 1:
-            raise call.broken(f"a scale of {float(scale)} of an axis of {extents[axis]}")
+            raise call.empty(f"a scale of {float(scale)} of an axis of {extents[axis]}")
         found[axis] = (scale, length)
     return _changed(found, extents)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from hwq import real
 from hwq.constants import Coded
-from hwq.frontends.call import MAX_AXES, MAX_ELEMENTS, Array, Call, Rule, Signal, Value
+from hwq.frontends.call import MAX_AXES, Array, Call, Rule, Signal, Value
 from hwq.ir import Shape
 
 
@@ -29,7 +29,7 @@ def moved(call: Call, value: Value, op: real.RealOp, shape: Shape, move: Callabl
 def reshaped(call: Call, value: Value, shape: Shape) -> list[Value]:
     """The value under another shape of as many elements."""
     if len(shape) > MAX_AXES:
-        raise call.broken(f"a shape of {len(shape)} axes")
+        raise call.fail(f"a shape of {len(shape)} axes", f"use up to {MAX_AXES}")
     if prod(shape) != prod(shape_of(value)):
         raise call.broken(f"cannot turn shape {list(shape_of(value))} into {list(shape)}")
     return moved(call, value, real.Reshape(shape), shape, lambda a: a.reshape(shape))
@@ -169,10 +169,11 @@ def concat(call: Call) -> list[Value]:
     if signals and len(signals) == len(values):
         return _concat_signals(call, signals)
     if signals:
-        raise call.fail("Concat of activations and constants", "pad the model's input instead, or join on the host")
+        raise call.fail("Concat of activations and constants", "append a constant with Pad, or join on the host")
     arrays = [v.values() if isinstance(v, Coded) else v for v in values if not isinstance(v, Signal)]
-    if not arrays or sum(a.size for a in arrays) > MAX_ELEMENTS:
-        raise call.broken("nothing, or too much, to concatenate")
+    if not arrays:
+        raise call.broken("nothing to concatenate")
+    call.bound((sum(a.size for a in arrays),))
     try:
         return [np.concatenate(arrays, axis=call.attribute("axis", 0))]
     except ValueError:

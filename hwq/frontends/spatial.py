@@ -56,7 +56,7 @@ def slice_(call: Call) -> list[Value]:
         n = extents[call.axis(axis, len(extents))]
         chosen = np.arange(n)[start:end:step]  # Python cuts bounds as ONNX does
         if not chosen.size and isinstance(x, Signal):
-            raise call.broken(f"slice {start}:{end}:{step} of an axis of {n} is empty")
+            raise call.empty(f"slice {start}:{end}:{step} of an axis of {n}")
         positions[call.axis(axis, len(extents))] = chosen
     return [selected(call, x, Selection.of(extents, positions))]
 
@@ -79,8 +79,10 @@ def split(call: Call) -> list[Value]:
             raise call.broken(f"{count} parts of an axis of {n}")
         part = -(-n // count)
         sizes = [part] * (count - 1) + [n - part * (count - 1)]
-    if sum(sizes) != n or min(sizes) < 1 or len(sizes) < call.n_outputs:
+    if sum(sizes) != n or min(sizes) < 0 or len(sizes) < call.n_outputs:
         raise call.broken(f"parts {sizes} of an axis of {n}")
+    if 0 in sizes:
+        raise call.empty(f"parts {sizes} of an axis of {n}")
     starts = np.cumsum([0, *sizes[:-1]])
     return [
         selected(call, x, Selection.along(extents, axis, np.arange(start, start + size)))
@@ -108,11 +110,11 @@ def pad(call: Call) -> list[Value]:
     positions: list[Array | None] = [None] * len(extents)
     for axis, before, after in zip(axes, raw[: len(axes)], raw[len(axes) :], strict=True):
         n = extents[axis]
-        if max(abs(before), abs(after)) > MAX_ELEMENTS or n + before + after < 1:
-            raise call.broken(f"pads {[before, after]} of an axis of {n}")
         cut, kept = max(0, -before), n - max(0, -before) - max(0, -after)
-        if kept < 1:
+        if max(abs(before), abs(after)) > MAX_ELEMENTS:
             raise call.broken(f"pads {[before, after]} of an axis of {n}")
+        if kept < 1:
+            raise call.empty(f"pads {[before, after]} of an axis of {n}")
         at = _pad_positions(call, mode, np.arange(-max(0, before), kept + max(0, after)), kept)
         positions[axis] = np.where(at < 0, -1, at + cut)
     return [selected(call, x, Selection.of(extents, positions), fill)]
@@ -144,7 +146,9 @@ def gather(call: Call) -> list[Value]:
         raise call.fail("an index computed from data", "gather on the host")
     axis = call.axis(call.attribute("axis", 0), len(x.shape))
     index, n = call.array(1, "the index").astype(np.int64), x.shape[axis]
-    if not index.size or not (-n <= index.min() and index.max() < n):
+    if not index.size:
+        raise call.empty("an index without elements")
+    if not (-n <= index.min() and index.max() < n):
         raise call.broken(f"index {index.reshape(-1)[:3].tolist()} along an axis of {n}")
     y = selected(call, x, Selection.along(x.shape, axis, index.reshape(-1) % n))
     return reshaped(call, y, (*x.shape[:axis], *index.shape, *x.shape[axis + 1 :]))
@@ -156,8 +160,10 @@ def tile(call: Call) -> list[Value]:
     if not isinstance(x, Signal):
         return fold(call)
     repeats = _whole(call, 1, "repeats")
-    if len(repeats) != len(x.shape) or min(repeats) < 1 or max(repeats) > MAX_ELEMENTS:
+    if len(repeats) != len(x.shape) or min(repeats) < 0 or max(repeats) > MAX_ELEMENTS:
         raise call.broken(f"repeats {repeats} of shape {list(x.shape)}")
+    if 0 in repeats:
+        raise call.empty(f"repeats {repeats} of shape {list(x.shape)}")
     call.bound(tuple(n * r for n, r in zip(x.shape, repeats, strict=True)))
     positions = [np.arange(n * r) % n for n, r in zip(x.shape, repeats, strict=True)]
     return [selected(call, x, Selection.of(x.shape, positions))]
@@ -234,7 +240,7 @@ def im2col(call: Call) -> list[Value]:
     window = Window(kernel, strides, dilations, (pads[0], pads[1]), (pads[2], pads[3]))
     (oh, ow), (kh, kw) = window.outputs((h, w)), kernel
     if oh < 1 or ow < 1:
-        raise call.broken(f"a window of {list(kernel)} on {[h, w]}")
+        raise call.broken(f"a window of {list(kernel)} on {[h, w]}", "give the model a larger input")
     rows, columns = (window.positions(axis, (h, w)).reshape(-1) for axis in (0, 1))
     inside = [np.where((at >= 0) & (at < size), at, -1) for at, size in ((rows, h), (columns, w))]
     fill = Fraction(float(np.float32(call.attribute("pad_value", 0))))

@@ -300,7 +300,9 @@ def topk(call: Call) -> list[Value]:
     x = call.signal(0)
     k = call.integer(1, "k") if call.given(1) else int(call.attribute("k", 1))
     axis = call.axis(call.attribute("axis", -1), len(x.shape))
-    if not 1 <= k <= x.shape[axis]:
+    if k == 0:
+        raise call.empty("k = 0")
+    if not 0 < k <= x.shape[axis]:
         raise call.broken(f"k = {k} along an axis of {x.shape[axis]}")
     shape = (*x.shape[:axis], k, *x.shape[axis + 1 :])
     return list(call.emit(real.TopK(axis, k, bool(call.attribute("largest", 1))), [x], shape, shape))

@@ -67,7 +67,10 @@ def spatial(call: Call, extents: Shape, kernel: Shape) -> Spatial:
                        zip(after, extents, before, spans, strides, strict=True))  # fmt: skip
     window = Window(kernel, strides, dilations, before, beyond)
     if any(o < 1 for o in window.outputs(extents)):
-        raise call.broken(f"a window of {list(spans)} does not fit data of {list(extents)} with its padding")
+        raise call.broken(
+            f"a window of {list(spans)} does not fit data of {list(extents)} with its padding",
+            "give the model a larger input, or the window more padding",
+        )
     return Spatial(window, (before, after))
 
 
