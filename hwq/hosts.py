@@ -20,42 +20,77 @@ from hwq.steps import Floats, Rows
 
 LEAST = 2.0**-500  # magnitudes below it round alike in any type
 FEW_LEVELS = 3  # an input quantizer of so few levels compares with each
-STRAIGHT = 0.25  # of a level: how far bounds may lie from a line that guesses no worse than one off
+STRAIGHT = 0.25  # of a level: bounds that lie further from a line are searched
+STEEP = 2.0**60  # a line's slope, at most
+ZERO = np.float32(0)
 SINGLE_BITS, MOST_PLACES = 24, 60  # types whose codes float32 holds, and scalings that it makes without loss
+
+Singles = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class _Line:
-    """Bounds of a dtype with infinities around them, and the line near which they lie."""
+    """`slope x + offset` passes k + 1/2 about where level k begins: in float32, rounding it counts the levels reached.
 
-    fenced: Floats  # the channels' rows, one after the other
-    upper: Floats  # the same from the second on
-    row: Codes  # (1, 1, C, 1): where each begins
-    first: Floats
-    slope: Floats
-    straight: bool  # whether the line's guess is never off by more than one
+    Where it comes to less than `safe` from the integer it is rounded to, the count is exact.
+    """
 
+    slope: Singles  # (1, 1, C, 1)
+    offset: Singles
+    last: np.float32  # the greatest count
+    safe: float
 
-def _single_or_double(x: Floats) -> Floats:
-    """float32 as it is, all else as float64."""
-    return x if x.dtype == np.float32 else np.asarray(x, dtype=np.float64)
+    @staticmethod
+    def through(bounds: Doubles) -> _Line | None:
+        """The line for rows (C, K) of bounds that are about equidistant; None where some row is not."""
+        levels = bounds.shape[1]
+        if levels < 2 or not np.isfinite(bounds).all():
+            return None
+        distance = (bounds[:, -1] - bounds[:, 0]) / (levels - 1)
+        if not ((distance > 1 / STEEP) & (distance < STEEP)).all():
+            return None
+        slope = (1 / distance).astype(np.float32)
+        offset = (0.5 - bounds[:, 0] / distance).astype(np.float32)
+        places = bounds * slope[:, None].astype(np.float64) + offset[:, None]
+        bent = float(np.abs(places - np.arange(levels) - 0.5).max())
+        # x, its product and the sum are rounded to 24 bits: the sum below levels + 2, the others by |offset| above it
+        rounded = 2.0**-24 * (3 * (levels + 2) + 2 * float(np.abs(offset).max()))
+        column = (1, 1, -1, 1)
+        line = _Line(slope.reshape(column), offset.reshape(column), np.float32(levels), 0.5 - bent - rounded)
+        return line if line.safe > STRAIGHT else None
+
+    def __call__(self, values: Floats) -> tuple[Singles, Singles]:
+        """Counts, and how far the line is from them; both NaN where the value is."""
+        with np.errstate(over="ignore"):
+            place = values.astype(np.float32, copy=False) * self.slope
+            place += self.offset
+        place.clip(ZERO, self.last, place)
+        reached = np.rint(place)
+        place -= reached
+        return reached, place
 
 
 class HostQuantizer(ABC):
     """How a host turns a real model input into codes; Python and the generated host header do the same."""
 
     @property
-    def keeps_nan(self) -> bool:
-        """Whether `lean` hands NaN on rather than making a code of it."""
-        return False
+    @abstractmethod
+    def limits(self) -> tuple[int, int]:
+        """The least and the greatest code there can be."""
 
-    def lean(self, x: Floats) -> npt.NDArray[Any]:
-        """The same codes, in a float dtype where that is quicker; NaN gives anything, or NaN where `keeps_nan`."""
-        return self(x)
+    def lean(self, x: Floats) -> npt.NDArray[Any] | None:
+        """The same codes in whatever dtype is quickest, floats too; None where x holds NaN."""
+        return None if holds_nan(x) else self(x)
 
     @abstractmethod
     def __call__(self, x: Floats) -> Codes:
-        """int64 codes of x, shape kept; x is (batch, *shape)."""
+        """int64 codes of x, shape kept; x is (batch, *shape); NaN gives anything."""
+
+
+def holds_nan(x: npt.NDArray[Any]) -> bool:
+    """Whether any element is NaN: a minimum hands it on."""
+    return bool(np.isnan(np.minimum.reduce(x, axis=None, initial=0.0)))
 
 
 @dataclass(frozen=True)
@@ -66,19 +101,24 @@ class TypedQuantizer(HostQuantizer):
     rounding: Rounding = Rounding.HALF_EVEN
     overflow: Overflow = Overflow.SATURATE
 
-    def lean(self, x: Floats) -> npt.NDArray[Any]:
-        """Scaling, rounding and saturation in the dtype of x, where each is exact."""
-        if not self.keeps_nan:
-            return self(x)
-        scaled = x * x.dtype.type(2.0**self.type.frac)
-        np.rint(scaled, out=scaled)
+    @property
+    def limits(self) -> tuple[int, int]:
         symmetric = self.overflow is Overflow.SATURATE_SYMMETRIC and self.type.signed
-        np.maximum(scaled, -self.type.hi if symmetric else self.type.lo, out=scaled)
-        return np.asarray(np.minimum(scaled, self.type.hi, out=scaled))
+        return -self.type.hi if symmetric else self.type.lo, self.type.hi
+
+    def lean(self, x: Floats) -> npt.NDArray[Any] | None:
+        """Scaling, rounding and saturation in the dtype of x, where each is exact."""
+        if not self._in_floats:
+            return super().lean(x)
+        codes = x * x.dtype.type(2.0**self.type.frac)
+        np.rint(codes, out=codes)
+        lo, hi = self.limits
+        codes.clip(codes.dtype.type(lo), codes.dtype.type(hi), codes)
+        return None if holds_nan(codes) else codes
 
     @property
-    def keeps_nan(self) -> bool:
-        """Whether `lean` works in floats: rounding to the nearest and saturation, of few enough bits and places."""
+    def _in_floats(self) -> bool:
+        """Whether floats do: rounding to the nearest and saturation, of few enough bits and places."""
         saturates = self.overflow in (Overflow.SATURATE, Overflow.SATURATE_SYMMETRIC)
         fits = 2 <= self.type.width <= SINGLE_BITS and abs(self.type.frac) <= MOST_PLACES
         return self.rounding is Rounding.HALF_EVEN and saturates and fits
@@ -119,73 +159,91 @@ class SteppedQuantizer(HostQuantizer):
     count: int  # channels
     inner: int  # elements of one channel that lie together
 
+    @property
+    def limits(self) -> tuple[int, int]:
+        ends = np.stack([self.rows.base, self.rows.base + self.rows.sign * self.rows.bounds.shape[1]])
+        return int(ends.min()), int(ends.max())
+
     def __call__(self, x: Floats) -> Codes:
-        values = _single_or_double(x).reshape(x.shape[0], -1, self.count, self.inner)
-        reached = self._compared(values) if self.rows.bounds.shape[1] <= FEW_LEVELS else self._guessed(values)
+        codes, _ = self._codes(x)
+        with np.errstate(invalid="ignore"):
+            return codes.astype(np.int64)
+
+    def lean(self, x: Floats) -> npt.NDArray[Any] | None:
+        codes, nan = self._codes(x)
+        return None if nan else codes
+
+    def _codes(self, x: Floats) -> tuple[npt.NDArray[Any], bool]:
+        """The codes in a dtype that holds them, and whether x holds NaN."""
+        values = x.reshape(x.shape[0], -1, self.count, self.inner)
+        reached: npt.NDArray[Any]
+        if self.rows.bounds.shape[1] <= FEW_LEVELS:
+            reached, nan = self._compared(values), holds_nan(x)
+        elif self._line is None:
+            reached, nan = self._searched(values), holds_nan(x)
+        else:
+            reached, nan = self._rounded(values, self._line)
         sign, base = self._turned
         if sign is not None:
             reached = reached * sign
         if base is not None:
-            reached += base
-        return reached.reshape(x.shape)
+            reached = reached + base
+        return reached.reshape(x.shape), nan
 
     @cached_property
     def _turned(self) -> tuple[Codes | None, Codes | None]:
-        """Sign and base per channel; None where nothing changes."""
-        sign, base = self.rows.sign.reshape(1, 1, -1, 1), self.rows.base.reshape(1, 1, -1, 1)
+        """Sign and base per channel, in the narrowest dtype; None where nothing changes."""
+        lo, hi = self.limits
+        narrow = np.min_scalar_type(min(-1, lo, -1 - hi))
+        sign, base = (v.astype(narrow).reshape(1, 1, -1, 1) for v in (self.rows.sign, self.rows.base))
         return None if (sign == 1).all() else sign, base if base.any() else None
 
     def _compared(self, values: Floats) -> Codes:
-        reached = np.zeros(values.shape, dtype=np.int64)
-        for k in range(self.rows.bounds.shape[1]):
-            reached += values >= self.rows.bounds[:, k].reshape(1, 1, -1, 1)
+        """With each bound in turn."""
+        bounds = self._singles if values.dtype == np.float32 else self.rows.bounds
+        reached: Codes = np.zeros(values.shape, dtype=np.int8)
+        for k, bound in enumerate(bounds.T):
+            passed = (values >= bound.reshape(1, 1, -1, 1)).view(np.int8)
+            reached = np.add(reached, passed, out=reached) if k else passed
         return reached
 
-    def _guessed(self, values: Floats) -> Codes:
-        """Levels are nearly equidistant as a rule: guess by a line, look at both bounds, search where wrong."""
-        line, bounds = self._line32 if values.dtype == np.float32 else self._line64, self.rows.bounds
-        with np.errstate(all="ignore"):
-            place = values - line.first
-            place *= line.slope
-            place += values.dtype.type(1)
-        if not line.straight:
-            np.nan_to_num(place, copy=False)
-        last = bounds.shape[1] - 1  # the last level is left to its bound: no fence is met, which infinity would pass
-        guess: Codes = np.clip(place, 0, last, out=place).astype(np.int64)
-        guess += values >= line.upper.take(guess + line.row)
-        guess -= values < line.fenced.take(guess + line.row)
-        if not line.straight:
-            at = guess + line.row
-            wrong = (values < line.fenced.take(at)) | (values >= line.upper.take(at))
-            for c in np.nonzero(wrong.any(axis=(0, 1, 3)))[0]:
-                guess[:, :, c, :] = np.searchsorted(bounds[c], values[:, :, c, :], side="right")
-        return guess
-
     @cached_property
-    def _line64(self) -> _Line:
-        return self._line_of(self.rows.bounds)
-
-    @cached_property
-    def _line32(self) -> _Line:
+    def _singles(self) -> Singles:
         """For float32 numbers: x reaches a bound where it reaches the least float32 that is not below it."""
         with np.errstate(over="ignore"):
             near = self.rows.bounds.astype(np.float32)
-        return self._line_of(np.where(near < self.rows.bounds, np.nextafter(near, np.float32(np.inf)), near))
+        return np.where(near < self.rows.bounds, np.nextafter(near, np.float32(np.inf)), near)
 
-    def _line_of(self, bounds: Floats) -> _Line:
-        count, levels = bounds.shape
-        wide = bounds.astype(np.float64)
-        first, final = wide[:, 0], np.where(np.isfinite(wide), wide, -np.inf).max(axis=1)
-        with np.errstate(all="ignore"):
-            slope = np.where(final > first, (np.isfinite(wide).sum(axis=1) - 1) / (final - first), 0.0)
-        slope, first = np.nan_to_num(slope).astype(bounds.dtype), np.nan_to_num(first).astype(bounds.dtype)
-        with np.errstate(all="ignore"):
-            places = (bounds - first[:, None]) * slope[:, None]
-            straight = bool((np.abs(places - np.arange(levels)) < STRAIGHT).all())
-        fence = np.full((count, 1), np.inf, dtype=bounds.dtype)
-        row = (np.arange(count) * (levels + 2)).reshape(1, 1, -1, 1)
-        fenced = np.concatenate([-fence, bounds, fence], axis=1).reshape(-1)
-        return _Line(fenced, fenced[1:], row, first.reshape(1, 1, -1, 1), slope.reshape(1, 1, -1, 1), straight)
+    def _searched(self, values: Floats) -> Codes:
+        reached = np.empty(values.shape, dtype=np.int64)
+        for c, row in enumerate(self.rows.bounds):
+            reached[:, :, c, :] = np.searchsorted(row, values[:, :, c, :], side="right")
+        return reached
+
+    @cached_property
+    def _line(self) -> _Line | None:
+        return _Line.through(self.rows.bounds)
+
+    def _rounded(self, values: Floats, line: _Line) -> tuple[Singles, bool]:
+        """By a line; what comes close to a bound is compared with the bounds beside it."""
+        reached, off = line(values)
+        ends = (np.minimum.reduce(off, axis=None, initial=0.0), np.maximum.reduce(off, axis=None, initial=0.0))
+        if -line.safe <= ends[0] and ends[1] <= line.safe:
+            return reached, False
+        place = np.flatnonzero(np.abs(off, out=off) > line.safe)  # not NaN, which the ends tell of
+        close, flat = values.reshape(-1).take(place), reached.reshape(-1)
+        begin = place // self.inner % self.count * (self.rows.bounds.shape[1] + 2)
+        found = begin + flat.take(place).astype(np.intp)
+        found += close >= self._fenced.take(found + 1)
+        found -= close < self._fenced.take(found)
+        flat[place] = found - begin
+        return reached, bool(np.isnan(ends[0]))
+
+    @cached_property
+    def _fenced(self) -> Doubles:
+        """The bounds with infinities around them, channel after channel."""
+        fence = np.full((self.count, 1), np.inf)
+        return np.concatenate([-fence, self.rows.bounds, fence], axis=1).reshape(-1)
 
     def __str__(self) -> str:
         each = f" in each of {self.count} channels" if self.count > 1 else ""

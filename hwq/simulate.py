@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from hwq.errors import InternalError, SpecError, printable
 from hwq.fixed import Codes, code_dtype
+from hwq.hosts import holds_nan
 from hwq.ir import Edge, Graph, OutputPort
 from hwq.ops.base import Kernel
 
@@ -52,14 +53,11 @@ class Simulator:
     def _quantize(self, values: Mapping[str, Floats], lean: bool = False) -> dict[str, Codes]:
         codes = {}
         for port in self.graph.inputs:
-            x, late = values[port.edge], lean and port.quantizer.keeps_nan
-            made = port.quantizer.lean(x) if late else None
-            if np.isnan(LEAST(x if made is None else made, axis=None, initial=0.0)):  # a minimum hands NaN on
-                raise SpecError(f"input '{port.source}' holds NaN", remedy="clean the data")
+            x, edge, quantizer = values[port.edge], self.graph.edges[port.edge], port.quantizer
+            made = quantizer.lean(x) if lean else None if holds_nan(x) else quantizer(x)
             if made is None:
-                made = (port.quantizer.lean if lean else port.quantizer)(x)
-            edge = self.graph.edges[port.edge]
-            if not late or (edge.lo, edge.hi) != (edge.type.lo, edge.type.hi):  # else saturation has seen to it
+                raise SpecError(f"input '{port.source}' holds NaN", remedy="clean the data")
+            if not (edge.lo <= quantizer.limits[0] and quantizer.limits[1] <= edge.hi):
                 _check(port.edge, edge, made)
             codes[port.edge] = made
         return codes

@@ -147,3 +147,33 @@ def test_a_stepped_port_counts_the_bounds_reached_by_any_number(levels: int, spa
         x = np.concatenate([near, np.nextafter(near, dtype(np.inf)), np.nextafter(near, dtype(-np.inf)), ends])
     expected = (x[:, None].astype(np.float64) >= bounds).sum(axis=1)
     assert np.array_equal(SteppedQuantizer(rows, 1, 1)(x.reshape(-1, 1)).reshape(-1), expected)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("bent", [0.0, 1e-7, 0.02, 1.0])
+@pytest.mark.parametrize("levels", [0, 1, 3, 5, 300])
+def test_a_stepped_port_of_several_channels_has_the_same_codes_however_they_are_found(
+    levels: int, bent: float, dtype: type
+):
+    """By comparison, by a line (bounds almost and clearly off it), by search: at every bound and beside it."""
+    rng = np.random.default_rng(levels)
+    spacing, base, sign = 0.37, np.asarray([-7, 0, 300]), np.asarray([1, -1, 1])
+    bounds = (
+        np.arange(levels) * spacing + rng.normal(size=(3, 1)) + bent * spacing * rng.uniform(-0.5, 0.5, (3, levels))
+    )
+    bounds.sort(axis=1)
+    quantizer = SteppedQuantizer(Rows(bounds, base, sign), 3, 2)
+    near = rng.choice(np.append(bounds, 0.0), (50, 6)).astype(dtype)
+    far = rng.normal(size=(50, 6)).astype(dtype) * dtype(spacing * (levels + 1))
+    ends = np.asarray([[np.inf] * 6, [-np.inf] * 6])
+    x = np.concatenate([near, np.nextafter(near, dtype(np.inf)), np.nextafter(near, dtype(-np.inf)), far, ends])
+    x = x.astype(dtype)
+    rows = x.astype(np.float64).reshape(-1, 3, 2, 1)
+    counts = (rows >= bounds.reshape(3, 1, levels)).sum(axis=-1)
+    expected = (base[:, None] + sign[:, None] * counts).reshape(-1, 6)
+    assert quantizer(x).dtype == np.int64
+    assert np.array_equal(quantizer(x), expected)
+    assert np.array_equal(quantizer.lean(x), expected)
+    assert quantizer.limits == (min(-7, -levels), 300 + levels)
+    x[7, 3] = np.nan
+    assert quantizer.lean(x) is None

@@ -5,12 +5,14 @@ For the simulator only. Exact: the buckets are integers, and every threshold is 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from hwq.fixed import Codes
+from hwq.ops.lines import fitted
 
 TABLE_LIMIT = 1 << 22  # entries; past it bisection is the better choice
 DIRECT_LIMIT = 1 << 18  # entries of a table that holds the codes themselves
@@ -41,22 +43,25 @@ class Direct:
         first = (np.arange(count) * span - lowest).reshape(1, 1, -1, 1)
         return Direct(table.astype(narrow).reshape(-1), first, first.astype(np.float64))
 
-    @staticmethod
-    def of(thresholds: Codes, base: Codes, sign: Codes, lowest: int, highest: int) -> Direct | None:
-        """The table of `base + sign * thresholds reached` for x in `lowest..highest`; None: too large for the cache."""
-        count, span = thresholds.shape[0], highest - lowest + 1
-        if count * span > DIRECT_LIMIT:
-            return None
-        steps = np.zeros((count, span + 1), dtype=np.int64)
-        where = np.clip(thresholds - lowest, 0, span).astype(np.int64)
-        np.add.at(steps, (np.arange(count)[:, None], where), 1)
-        return Direct.listing(base[:, None] + sign[:, None] * steps[:, :span].cumsum(axis=1), lowest)
-
     def __call__(self, x: Codes) -> Codes:
         """The codes of (batch, outer, C, inner) integers, which may be held as floats."""
         if x.dtype.kind == "f":
             return take(self.codes, (x + self.first_float).astype(np.intp))
         return take(self.codes, x + self.first)
+
+
+def counted(thresholds: Codes, lowest: int, highest: int) -> Codes:
+    """How many thresholds each x in `lowest..highest` has reached, (C, N)."""
+    count, span = thresholds.shape[0], highest - lowest + 1
+    steps = np.zeros((count, span + 1), dtype=np.int64)
+    where = np.clip(thresholds - lowest, 0, span).astype(np.int64)
+    np.add.at(steps, (np.arange(count)[:, None], where), 1)
+    return np.asarray(steps[:, :span].cumsum(axis=1))
+
+
+def evaluator(table: Codes, lowest: int) -> Callable[[Codes], Codes]:
+    """What gives the codes (C, N) of x = lowest, lowest + 1, ... in each channel: a line, else a look-up."""
+    return fitted(table, lowest) or Direct.listing(table, lowest)
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ import numpy as np
 from hwq.fixed import Codes, FixedType
 from hwq.ir import Edge
 from hwq.ops.base import Channels, Kernel, Op, Rom, Sample, proved
-from hwq.ops.buckets import Direct
+from hwq.ops.buckets import evaluator
 from hwq.ops.units import Kind, Unit
 
 
@@ -95,7 +95,7 @@ class Lut(Op):
         span = x.hi - x.lo + 1
         table = self.values(np.broadcast_to(np.arange(x.lo, x.hi + 1), (self.words.shape[0], span)))
         proved(self.infer(inputs)[0], table)
-        direct = Direct.listing(table, x.lo)
+        direct = evaluator(table, x.lo)
         return lambda codes: (direct(self.channels.view(codes)).reshape(codes.shape),)
 
     def units(self, inputs: tuple[Edge, ...]) -> tuple[Unit, ...]:

@@ -11,7 +11,7 @@ import numpy as np
 from hwq.fixed import INT64_SAFE, Codes, FixedType, Rounding
 from hwq.ir import Edge
 from hwq.ops.base import Channels, Kernel, Op, Rom, Sample, as_codes, proved
-from hwq.ops.buckets import DIRECT_LIMIT, Direct
+from hwq.ops.buckets import DIRECT_LIMIT, evaluator
 from hwq.ops.coding import Coding, coding_of, term_type
 from hwq.ops.joint import columns, factor_type, scaled_range, with_coding
 from hwq.ops.shift import Circuit, Shift
@@ -74,7 +74,7 @@ class MultiplyShift(Op):
         proved(y, exact(ends.reshape(2, 1, count, 1)))
         if span * count <= DIRECT_LIMIT:
             every = np.broadcast_to(np.arange(x.lo, x.hi + 1)[:, None], (span, count))
-            direct = Direct.listing(exact(every.reshape(span, 1, count, 1)).reshape(span, count).T, x.lo)
+            direct = evaluator(exact(every.reshape(span, 1, count, 1)).reshape(span, count).T, x.lo)
             return lambda codes: (direct(self.channels.view(codes)).reshape(codes.shape),)
         run = self._doubles(x) or exact
         return lambda codes: (run(self.channels.view(codes)).reshape(codes.shape),)
@@ -90,8 +90,8 @@ class MultiplyShift(Op):
         def run(codes: Codes) -> Codes:
             acc = codes * mult
             acc += add
-            np.floor(acc, out=acc)
-            return np.asarray(np.clip(acc, self.lo, self.hi, out=acc))
+            np.floor(acc, acc)
+            return np.asarray(acc.clip(self.lo, self.hi, acc))
 
         return run
 

@@ -147,8 +147,8 @@ class Shift(Op):
 
         def run(codes: Codes) -> Codes:
             scaled = (codes if add is None else codes + add) * codes.dtype.type(2.0**-self.drop)
-            to_integer(scaled, out=scaled)
-            return np.asarray(np.clip(scaled, least, most, out=scaled))
+            to_integer(scaled, scaled)
+            return np.asarray(scaled.clip(least, most, scaled))
 
         return run
 

@@ -10,7 +10,7 @@ import numpy as np
 from hwq.fixed import Codes, FixedType, code_dtype
 from hwq.ir import Edge
 from hwq.ops.base import Channels, Kernel, Op, Rom, Sample, as_codes, proved
-from hwq.ops.buckets import Buckets, Direct
+from hwq.ops.buckets import DIRECT_LIMIT, Buckets, counted, evaluator
 from hwq.ops.units import Kind, Unit
 
 PARALLEL_LIMIT = 16  # thresholds compared side by side in hardware; above, a binary search
@@ -72,9 +72,10 @@ class Threshold(Op):
 
     def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
         (x,), (y,), wide = inputs, self.infer(inputs), code_dtype(inputs[0].lo, inputs[0].hi) is object
-        direct = None if wide else Direct.of(self.thresholds, self.base, self.sign, x.lo, x.hi)
-        if direct is not None:
-            proved(y, direct.codes)
+        if not wide and self.thresholds.shape[0] * (x.hi - x.lo + 1) <= DIRECT_LIMIT:
+            table = self.base[:, None] + self.sign[:, None] * counted(self.thresholds, x.lo, x.hi)
+            proved(y, table)
+            direct = evaluator(table, x.lo)
             return lambda codes: (direct(self.channels.view(codes)).reshape(codes.shape),)
         if self.levels <= 2 or wide:
             return self._finished(self._compared, x)
