@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwq.ir import Shape
+from hwq.ops.blocks import Blocks
 from hwq.window import Window
 
 PIECE = 1 << 25  # elements of the matrix of windows held at once
@@ -23,9 +24,10 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class Columns:
-    """Convolution of (C, ..., batch) data with weights (M, C / groups, ...) of a dtype that holds every partial sum."""
+    """Convolution of (C, ..., batch) data with weights (M, C / groups, ...), summed in `blocks` that are exact."""
 
     weights: Array
+    blocks: Blocks
     window: Window
     groups: int
     pad: int
@@ -86,4 +88,4 @@ class Columns:
                 columns[place] = self._read(grouped, outputs, k)
         matrix = self.weights.reshape(self.groups, -1, self.n_in * self.window.taps)
         flat = columns.reshape(self.groups, self.n_in * self.window.taps, -1)
-        return np.asarray(np.matmul(matrix, flat).reshape(-1, *outputs, batch))
+        return self.blocks.product(matrix, flat).reshape(-1, *outputs, batch)

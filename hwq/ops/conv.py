@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from math import prod
 from typing import Any
 
@@ -12,12 +12,17 @@ import numpy as np
 
 from hwq.fixed import Codes, FixedType
 from hwq.ir import Edge, Shape
+from hwq.ops.bands import Bands
 from hwq.ops.base import Kernel, Rom, Sample, held, wide_constant
+from hwq.ops.blocks import Blocks
 from hwq.ops.columns import Columns
 from hwq.ops.products import Products
 from hwq.window import Window, WindowAxis
 
-MATRIX_LIMIT, FEW_SAMPLES = 1 << 20, 4  # elements of a sample's convolution as one matrix, and when to use it
+FEW_SAMPLES = 4  # that are convolved by a matrix with zeros in it
+MATRIX_LIMIT, WHOLE_LIMIT = 1 << 18, 1 << 15  # elements of a banded one, and of one for all of a sample
+Convolve = Callable[[Codes], Codes]
+"""Sums of products of (batch, C, ...) codes, (batch, M, ...)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,37 +92,47 @@ class Conv(Products):
     def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
         (x,) = inputs
         (y,) = self.infer(inputs)
-        dtype = self.arithmetic(x)
-        columns, outputs = Columns(self.weights.astype(dtype), self.window, self.groups, self.pad), self.outputs(x)
-        bias = None if self.bias is None else self.bias.astype(dtype).reshape(-1, *(1,) * (len(outputs) + 1))
-        piece = columns.pieces(outputs)
-
-        def convolve(codes: Codes) -> Codes:
-            acc = columns(np.moveaxis(held(codes.reshape(-1, *x.shape[1:]), dtype), 0, -1), outputs)
-            if bias is not None:
-                acc += bias
-            return np.moveaxis(acc, -1, 0)
-
-        small = x.size * y.size <= MATRIX_LIMIT
-
-        @cache
-        def matrix() -> tuple[Any, Any]:
-            """The convolution of one sample as a matrix and an offset: for few samples, one product is quickest."""
-            base = convolve(np.zeros((1, x.size), dtype=dtype)).reshape(1, -1)
-            return convolve(np.eye(x.size, dtype=dtype)).reshape(x.size, -1) - base, base
+        blocks = self.blocks(x, self.weights.reshape(self.n_out, -1))
+        bias = None if self.bias is None else self.bias.astype(blocks.total).reshape(-1, *(1,) * self.window.rank)
+        ways = self._ways(x, blocks)
 
         def kernel(codes: Codes) -> tuple[Codes, ...]:
-            batch = codes.shape[0]
-            if small and batch <= FEW_SAMPLES and dtype is not object:
-                product, offset = matrix()
-                acc = codes.reshape(batch, -1).astype(dtype, copy=False) @ product
-                acc += offset
-                return (acc.reshape(batch, *y.shape),)
-            parts = [convolve(codes[i : i + piece]) for i in range(0, batch, piece)]
-            whole = parts[0] if len(parts) == 1 else np.concatenate(parts)
-            return (whole.reshape(batch, *y.shape),)
+            data = held(codes.reshape(-1, *x.shape[1:]), blocks.dtype)
+            acc = ways[len(data) > FEW_SAMPLES](data)
+            if bias is not None:
+                acc += bias
+            return (acc.reshape(codes.shape[0], *y.shape),)
 
         return kernel
+
+    def _ways(self, x: Edge, blocks: Blocks) -> tuple[Convolve, Convolve]:
+        """The quickest form for few samples, and that for many."""
+        extents, outputs, alone = x.shape[2:], self.outputs(x), self.channels == (1, 1)
+        weights = self.weights.astype(blocks.dtype)
+        if self.window.taps == 1 and not any(self.window.moves()):
+            matrix, n_in = weights.reshape(self.groups, -1, self.channels[0]), self.channels[0]
+
+            def point(data: Codes) -> Codes:
+                flat = data.reshape(len(data), self.groups, n_in, -1)
+                return blocks.product(matrix, flat).reshape(len(data), -1, *outputs)
+
+            return point, point
+        columns = Columns(weights, blocks, self.window, self.groups, self.pad)
+        piece = columns.pieces(outputs)
+
+        def many(data: Codes) -> Codes:
+            parts = [
+                np.moveaxis(columns(np.moveaxis(data[i : i + piece], 0, -1), outputs), -1, 0)
+                for i in range(0, len(data), piece)
+            ]
+            return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+        if blocks.dtype is object or Bands.size(weights, self.window, extents) > MATRIX_LIMIT:
+            return many, many
+        if prod(x.shape[1:]) * self.n_out * prod(outputs) <= WHOLE_LIMIT:
+            return _whole(many, x.shape[1:], blocks.total), many
+        bands = Bands.of(weights.astype(blocks.total), self.window, self.groups, self.pad, extents)
+        return bands, bands if alone else many
 
     def roms(self) -> tuple[Rom, ...]:
         return (*super().roms(), *wide_constant("pad", self.pad))
@@ -171,3 +186,17 @@ class Conv(Products):
         wide = rng.integers(-(1 << 30), 1 << 30, (2, 4, 2, 2))
         far = Edge.covering((1, 4, 3, 3), -(1 << 40), 1 << 40)
         yield Sample("past_int64", cls(wide, square(2, 1, 1, 1, 1), pad=5), (far,))
+
+
+def _whole(convolve: Convolve, shape: Shape, dtype: Any) -> Convolve:
+    """A convolution of samples of `shape` (C, ...) as one product and an offset."""
+    size = prod(shape)
+    base = convolve(np.zeros((1, *shape), dtype=dtype))
+    matrix = (convolve(np.eye(size, dtype=dtype).reshape(size, *shape)) - base).reshape(size, -1)
+
+    def few(data: Codes) -> Codes:
+        sums: Codes = data.reshape(len(data), size) @ matrix
+        sums += base.reshape(1, -1)
+        return sums.reshape(len(data), *base.shape[1:])
+
+    return few

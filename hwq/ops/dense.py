@@ -41,12 +41,12 @@ class Dense(Products):
     def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
         (x,) = inputs
         (y,) = self.infer(inputs)
-        dtype = self.arithmetic(x)
-        weights, taps = self.weights.astype(dtype), self.taps
-        bias = None if self.bias is None else self.bias.astype(dtype)
+        blocks, taps = self.blocks(x, self.rows), self.taps
+        weights = self.weights.astype(blocks.dtype)
+        bias = None if self.bias is None else self.bias.astype(blocks.total)
 
         def kernel(codes: Codes) -> tuple[Codes, ...]:
-            acc = held(codes.reshape(-1, taps), dtype) @ weights
+            acc = blocks.product(held(codes.reshape(-1, taps), blocks.dtype), weights)
             if bias is not None:
                 acc += bias
             return (acc.reshape(codes.shape[0], *y.shape),)

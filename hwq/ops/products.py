@@ -13,10 +13,10 @@ from hwq.errors import InternalError
 from hwq.fixed import INT64_SAFE, Codes, FixedType
 from hwq.ir import Edge
 from hwq.ops.base import Op, Rom
+from hwq.ops.blocks import FLOAT64_EXACT, Blocks
 from hwq.ops.coding import Binary, Coding, coding_of, term_type
 from hwq.ops.units import Kind, Unit, product_units, signed_digits
 
-FLOAT32_EXACT, FLOAT64_EXACT = 1 << 24, 1 << 53
 AT_ONCE = 1 << 15  # weights that are summed together
 
 
@@ -157,10 +157,9 @@ class Products(Op):
         total = int((up - down).max()) * max(1, *(abs(v) for v in self.reach(x)))
         return total + (int(np.abs(self.bias).max()) if self.bias is not None else 0)
 
-    def arithmetic(self, x: Edge) -> Any:
-        """The dtype in which the sums are exact, in any order: float32 and float64, for BLAS, or Python integers."""
-        magnitude = self.magnitude(x)
-        return np.float32 if magnitude < FLOAT32_EXACT else np.float64 if magnitude < FLOAT64_EXACT else object
+    def blocks(self, x: Edge, rows: Codes) -> Blocks:
+        """In which dtype, and how many taps at once, sums over `rows` (outputs, taps) are exact."""
+        return Blocks.of(rows, max(1, *(abs(v) for v in self.reach(x))), self.magnitude(x))
 
     def accumulator(self, x: Edge) -> FixedType:
         """The running sum: holds every partial sum, in any order."""
