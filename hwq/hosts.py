@@ -159,7 +159,7 @@ class SteppedQuantizer(HostQuantizer):
     count: int  # channels
     inner: int  # elements of one channel that lie together
 
-    @property
+    @cached_property
     def limits(self) -> tuple[int, int]:
         ends = np.stack([self.rows.base, self.rows.base + self.rows.sign * self.rows.bounds.shape[1]])
         return int(ends.min()), int(ends.max())
