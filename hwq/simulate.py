@@ -105,16 +105,18 @@ class Simulator:
         """The nodes in order, with what is known of each before any data comes."""
         wanted = {p.edge for p in self.graph.outputs}
         known = self.graph.edges
+        proofs = [node.op.proves_range(self.graph.ins(node)) for node in self.graph.nodes]
         return [
             _Step(
                 kernel,
                 node.inputs,
                 () if node.op.lean else tuple(code_dtype(known[e].lo, known[e].hi) for e in node.inputs),
                 node.op.draws,
-                tuple((e, None if node.op.bounded else known.get(e)) for e in node.outputs),
+                node.outputs,
+                () if proved else tuple((e, known[e]) for e in node.outputs if e in known),
                 tuple({e for e in node.inputs if self.last_use[e] == i and e not in wanted}),
             )
-            for i, (node, kernel) in enumerate(zip(self.graph.nodes, self.kernels, strict=True))
+            for i, (node, kernel, proved) in enumerate(zip(self.graph.nodes, self.kernels, proofs, strict=True))
         ]
 
     def _run(self, codes: Mapping[str, Codes], keep: bool, first: int) -> dict[str, Codes]:
@@ -124,15 +126,19 @@ class Simulator:
             if step.dtypes:
                 arrays = [a.astype(d, copy=False) for a, d in zip(arrays, step.dtypes, strict=True)]
             results = step.kernel(*arrays, first=first) if step.draws else step.kernel(*arrays)
-            for (name, edge), result in zip(step.outputs, results, strict=True):
-                if edge is not None:
-                    _check(name, edge, result)
-                edges[name] = result
+            edges.update(zip(step.outputs, results, strict=True))
+            for name, edge in step.checked:
+                _check(name, edge, edges[name])
             if not keep:
                 for name in step.done:
                     del edges[name]
-        wanted = edges if keep else [p.edge for p in self.graph.outputs]
+        wanted = edges if keep else self.results
         return {name: _integers(known[name], edges[name]) for name in wanted if name in known}
+
+    @cached_property
+    def results(self) -> tuple[str, ...]:
+        """The output edges."""
+        return tuple(p.edge for p in self.graph.outputs)
 
 
 @dataclass(frozen=True)
@@ -143,7 +149,8 @@ class _Step:
     inputs: tuple[str, ...]
     dtypes: tuple[Any, ...]  # what its inputs have to be; none where its kernel takes any
     draws: bool
-    outputs: tuple[tuple[str, Edge | None], ...]  # with the range to check, where the kernel does not keep to it
+    outputs: tuple[str, ...]
+    checked: tuple[tuple[str, Edge], ...]  # those that the kernel is not proved to keep in their range
     done: tuple[str, ...]  # edges that nothing reads after it
 
 

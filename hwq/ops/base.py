@@ -170,7 +170,7 @@ class Op(ABC):
     kind: ClassVar[str]
     lean: ClassVar[bool] = False  # whether its kernel takes and gives any dtype that holds the codes, floats too
     scattered: ClassVar[bool] = False  # whether the elements of one cycle lie apart in the arrays, not side by side
-    bounded: ClassVar[bool] = False  # whether `prepare` proves that no code can leave the inferred range
+    bounded: ClassVar[bool] = False  # whether `prepare` always proves that no code can leave the inferred range
     draws: ClassVar[bool] = False  # whether its kernel takes the number of its first sample: it has a state
 
     @abstractmethod
@@ -180,6 +180,10 @@ class Op(ABC):
     @abstractmethod
     def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
         """A function that computes the op on batches of codes; tables it needs are made here, once."""
+
+    def proves_range(self, inputs: tuple[Edge, ...]) -> bool:
+        """Whether `prepare` proves that no code can leave the inferred range; the simulator checks all others."""
+        return self.bounded
 
     @classmethod
     @abstractmethod

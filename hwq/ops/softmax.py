@@ -14,7 +14,7 @@ from hwq.ir import Edge, Shape
 from hwq.ops.base import Kernel, Op, Rom, Sample
 from hwq.ops.units import Kind, Unit
 
-WORD_BITS = 62
+WORD_BITS, DOUBLE_BITS = 62, 53
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,22 +72,36 @@ class Softmax(Op):
 
     def exponentials(self, distance: Codes) -> Codes:
         """`2**exp_frac * exp`, as the tables have it, of non-negative distances."""
-        d = np.minimum(distance, self.furthest).astype(np.int64)
+        d = np.minimum(distance, self.furthest).astype(np.int64, copy=False)
+        if not self.split:
+            return np.asarray(self.high.take(d))
         wide = 2 * self.exp_frac + 1 > WORD_BITS  # the product of two entries
-        e: Codes = self.high.astype(object if self.split and wide else np.int64)[d >> self.split]
-        if self.split:
-            e = (e * self.low[d & ((1 << self.split) - 1)] + (1 << (self.exp_frac - 1))) >> self.exp_frac
+        e: Codes = self.high.astype(object if wide else np.int64).take(d >> self.split)
+        e = (e * self.low.take(d & ((1 << self.split) - 1)) + (1 << (self.exp_frac - 1))) >> self.exp_frac
         return e.astype(np.int64)
 
     def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
-        axis = self.axis + 1
+        (x,) = inputs
+        axes = list(range(len(x.shape) + 1))
+        axes.insert(0, axes.pop(self.axis + 1))
+        front, back = tuple(axes), tuple(np.argsort(axes).tolist())
+        # Quotients of integers below 2^53 that are no integers lie further from the next than doubles are apart.
+        doubles = self.exp_frac + self.frac + 1 < DOUBLE_BITS and self.sum_type(x.shape).width < DOUBLE_BITS
         dtype = object if self.exp_frac + self.frac + 2 > WORD_BITS else np.int64
 
+        def divided(e: Codes, total: Codes) -> Codes:
+            if doubles:
+                twice = np.floor((e << (self.frac + 1)) / total)
+                twice += 1
+                twice *= 0.5
+                return np.asarray(np.floor(twice, twice))
+            rounded: Codes = ((e.astype(dtype, copy=False) << (self.frac + 1)) // total + 1) >> 1
+            return rounded.astype(np.int64)
+
         def kernel(codes: Codes) -> tuple[Codes, ...]:
-            e = self.exponentials(codes.max(axis=axis, keepdims=True) - codes).astype(dtype, copy=False)
-            total = e.sum(axis=axis, keepdims=True)
-            rounded: Codes = ((e << (self.frac + 1)) // total + 1) >> 1
-            return (rounded.astype(np.int64),)
+            groups = np.ascontiguousarray(codes.transpose(front))  # sums along the first axis are long rows
+            e = self.exponentials(np.maximum.reduce(groups) - groups)
+            return (divided(e, np.add.reduce(e)).transpose(back),)
 
         return kernel
 

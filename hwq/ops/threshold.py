@@ -25,6 +25,7 @@ class Threshold(Op):
 
     kind = "threshold"
     lean = True
+    bounded = True
     thresholds: Codes
     base: Codes
     sign: Codes
@@ -78,9 +79,13 @@ class Threshold(Op):
             direct = evaluator(table, x.lo)
             return lambda codes: (direct(self.channels.view(codes)).reshape(codes.shape),)
         if self.levels <= 2 or wide:
-            return self._finished(self._compared, x)
-        buckets = Buckets.of(self.thresholds, x.hi)
-        return self._finished(self._bisected if buckets is None else buckets, x)
+            count: Callable[[Codes], Codes] = self._compared
+        else:
+            count = Buckets.of(self.thresholds, x.hi) or self._bisected
+        kernel = self._finished(count, x)
+        ends: Codes = np.asarray([x.lo, x.hi], dtype=code_dtype(x.lo, x.hi)).reshape(2, *(1,) * len(x.shape))
+        proved(y, *kernel(np.broadcast_to(ends, (2, *x.shape))))  # counts rise in between
+        return kernel
 
     def _finished(self, count: Callable[[Codes], Codes], x: Edge) -> Kernel:
         """Base and sign around a function that counts the thresholds reached in (batch, outer, C, inner) codes."""
