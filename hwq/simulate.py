@@ -19,7 +19,7 @@ from hwq.ops.base import Kernel
 Floats = npt.NDArray[np.float64] | npt.NDArray[np.float32]
 LEAST, MOST = np.minimum.reduce, np.maximum.reduce  # what min and max call, without their own overhead
 KEPT_BYTES = (1 << 25) - (1 << 16)  # glibc's DEFAULT_MMAP_THRESHOLD_MAX, less its own header
-PIECE = 1 << 17  # codes of the widest edge that go through at once: what fits the cache
+PIECE = 1 << 18  # codes of the widest edge that go through at once: what fits the cache
 
 
 class Simulator:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hwq.fixed import Codes
+from hwq.fixed import Codes, code_dtype
 from hwq.ir import Edge
-from hwq.ops.base import Channels, Kernel, Rom, Sample, as_codes
+from hwq.ops.base import Channels, Kernel, Rom, Sample, held
+from hwq.ops.blocks import FLOAT32_EXACT
 from hwq.ops.joint import ScaledJointOp, columns, expanded, joint_shape, scaled_range
 
 
@@ -18,6 +19,7 @@ class Add(ScaledJointOp):
     """`left` and `right` (C,) are integers, chosen by the output's channel; the sum has the binary point `frac`."""
 
     kind = "add"
+    lean = True
     left: Codes
     right: Codes
     frac: int = 0
@@ -34,12 +36,15 @@ class Add(ScaledJointOp):
         (y,) = self.infer(inputs)
         parts = [scaled_range(m, 0, e) for m, e in ((self.left, a), (self.right, b))]
         bound = 2 * max(1, *(abs(int(v)) for ends in parts for end in ends for v in end))
-        left, right = (as_codes(m, -bound, bound).reshape(1, 1, -1, 1) for m in (self.left, self.right))
+        dtype = np.float32 if bound < FLOAT32_EXACT else code_dtype(-bound, bound)
+        factors = [None if (m == 1).all() else held(m, dtype).reshape(1, 1, -1, 1) for m in (self.left, self.right)]
+
+        def scaled(codes: Codes, edge: Edge, factor: Codes | None) -> Codes:
+            wide = held(expanded(codes, edge.shape, y.shape), dtype)
+            return wide if factor is None else (self.channels.view(wide) * factor).reshape(wide.shape)
 
         def kernel(first: Codes, second: Codes) -> tuple[Codes, ...]:
-            wide = [as_codes(expanded(c, e.shape, y.shape), -bound, bound) for c, e in ((first, a), (second, b))]
-            acc = self.channels.view(wide[0]) * left + self.channels.view(wide[1]) * right
-            return (as_codes(acc.reshape(wide[0].shape), y.lo, y.hi),)
+            return (scaled(first, a, factors[0]) + scaled(second, b, factors[1]),)
 
         return kernel
 

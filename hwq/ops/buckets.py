@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwq.fixed import Codes
-from hwq.ops.lines import fitted
+from hwq.ops.lines import SINGLE, fitted
 
 TABLE_LIMIT = 1 << 22  # entries; past it bisection is the better choice
 DIRECT_LIMIT = 1 << 18  # entries of a table that holds the codes themselves
@@ -33,7 +33,7 @@ class Direct:
 
     codes: Codes  # in the narrowest dtype
     first: Codes  # (1, 1, C, 1): the table's entry for x = 0
-    first_float: npt.NDArray[np.float64]
+    first_float: npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
     @staticmethod
     def listing(table: Codes, lowest: int) -> Direct:
@@ -41,7 +41,8 @@ class Direct:
         count, span = table.shape
         narrow = np.min_scalar_type(min(int(table.min()), -1 - int(table.max())))
         first = (np.arange(count) * span - lowest).reshape(1, 1, -1, 1)
-        return Direct(table.astype(narrow).reshape(-1), first, first.astype(np.float64))
+        few = max(abs(lowest), abs(lowest + span), count * span) < SINGLE
+        return Direct(table.astype(narrow).reshape(-1), first, first.astype(np.float32 if few else np.float64))
 
     def __call__(self, x: Codes) -> Codes:
         """The codes of (batch, outer, C, inner) integers, which may be held as floats."""

@@ -92,15 +92,17 @@ class Conv(Products):
     def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
         (x,) = inputs
         (y,) = self.infer(inputs)
-        blocks = self.blocks(x, self.weights.reshape(self.n_out, -1))
-        bias = None if self.bias is None else self.bias.astype(blocks.total).reshape(-1, *(1,) * self.window.rank)
+        rows = self.weights.reshape(self.n_out, -1)
+        blocks = self.blocks(x, rows)
+        taps, flat = rows.T.astype(blocks.dtype), None if self.bias is None else self.bias.astype(blocks.total)
+        bias = None if flat is None else flat.reshape(-1, *(1,) * self.window.rank)
+        if self.proves_range(inputs):
+            self.prove(x, y, rows, lambda data: _added(blocks.product(held(data, blocks.dtype), taps), flat))
         ways = self._ways(x, blocks)
 
         def kernel(codes: Codes) -> tuple[Codes, ...]:
             data = held(codes.reshape(-1, *x.shape[1:]), blocks.dtype)
-            acc = ways[len(data) > FEW_SAMPLES](data)
-            if bias is not None:
-                acc += bias
+            acc = _added(ways[len(data) > FEW_SAMPLES](data), bias)
             return (acc.reshape(codes.shape[0], *y.shape),)
 
         return kernel
@@ -186,6 +188,12 @@ class Conv(Products):
         wide = rng.integers(-(1 << 30), 1 << 30, (2, 4, 2, 2))
         far = Edge.covering((1, 4, 3, 3), -(1 << 40), 1 << 40)
         yield Sample("past_int64", cls(wide, square(2, 1, 1, 1, 1), pad=5), (far,))
+
+
+def _added(sums: Codes, bias: Codes | None) -> Codes:
+    if bias is not None:
+        sums += bias
+    return sums
 
 
 def _whole(convolve: Convolve, shape: Shape, dtype: Any) -> Convolve:

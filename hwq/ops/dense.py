@@ -11,10 +11,9 @@ import numpy as np
 
 from hwq.fixed import Codes
 from hwq.ir import Edge
-from hwq.ops.base import Kernel, Sample, held, proved
+from hwq.ops.base import Kernel, Sample, held
+from hwq.ops.lines import repeated
 from hwq.ops.products import Products
-
-PROVED_PRODUCTS = 1 << 23  # that the proof of a range may take
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,22 +44,17 @@ class Dense(Products):
         (y,) = self.infer(inputs)
         blocks, taps, out = self.blocks(x, self.rows), self.taps, y.shape
         weights = self.weights.astype(blocks.dtype)
-        bias = None if self.bias is None else self.bias.astype(blocks.total)
+        bias = None if self.bias is None else repeated(self.bias.astype(blocks.total).reshape(1, -1))
 
         def sums(data: Codes) -> Codes:
             acc = blocks.product(held(data, blocks.dtype), weights)
             if bias is not None:
-                acc += bias
+                acc += bias(acc.shape)
             return acc
 
         if self.proves_range(inputs):
-            proved(y, sums(np.where(self.rows > 0, x.hi, x.lo)))
-            proved(y, sums(np.where(self.rows > 0, x.lo, x.hi)))
+            self.prove(x, y, self.rows, sums)
         return lambda codes: (sums(codes.reshape(-1, taps)).reshape(len(codes), *out),)
-
-    def proves_range(self, inputs: tuple[Edge, ...]) -> bool:
-        """By every output's greatest and least sum, where they cost little."""
-        return self.n_out * int(self.weights.size) <= PROVED_PRODUCTS
 
     def macs(self, inputs: tuple[Edge, ...]) -> int:
         return int(self.weights.size) * prod(inputs[0].shape[:-1])

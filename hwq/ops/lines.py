@@ -6,17 +6,36 @@ them are equal is it used, so that nothing hangs on an argument about rounding.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from math import prod
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from hwq.fixed import Codes
+from hwq.ir import Shape
 
 SINGLE = 1 << 24  # integers below it are exact in float32
 PAIRS_LIMIT = 1 << 20  # pairs of steps, over all channels, that bound the spacing
 COLUMN = (1, 1, -1, 1)
+REPEATED = 1 << 15  # elements, at most, over which a row of parameters is laid out
+Array = npt.NDArray[Any]
 Doubles = npt.NDArray[np.float64]
+
+
+def repeated(row: Array) -> Callable[[Shape], Array]:
+    """A row of parameters as it broadcasts to a shape; laid out where that is small, as short rows repeat slowly."""
+
+    @lru_cache(maxsize=2)
+    def over(shape: Shape) -> Array:
+        if row.size == 1 or row.size == prod(shape) or prod(shape) > REPEATED:
+            return row
+        return np.ascontiguousarray(np.broadcast_to(row, shape))
+
+    return over
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,10 +60,17 @@ class Line:
 
     def __call__(self, x: Codes) -> Codes:
         """float32 codes of (batch, outer, C, inner) integers, which may be held as floats."""
-        y = x.astype(np.float32, copy=False) * self.slope
-        y += self.offset
+        slope, offset = self._over(x.shape)
+        y = x.astype(np.float32, copy=False) * slope
+        y += offset
         np.rint(y, y)
         return np.asarray(y.clip(self.lo, self.hi, y))
+
+    @cached_property
+    def _over(self) -> Callable[[Shape], tuple[Array, Array]]:
+        """Slope and offset for codes of a shape."""
+        slope, offset = repeated(self.slope), repeated(self.offset)
+        return lambda shape: (slope(shape), offset(shape))
 
     def gives(self, table: Codes, lowest: int) -> bool:
         """Whether it has the codes (C, N) of x = lowest, lowest + 1, ..., all of them."""

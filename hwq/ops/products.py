@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -12,11 +13,12 @@ import numpy as np
 from hwq.errors import InternalError
 from hwq.fixed import INT64_SAFE, Codes, FixedType
 from hwq.ir import Edge
-from hwq.ops.base import Op, Rom
-from hwq.ops.blocks import FLOAT64_EXACT, Blocks
+from hwq.ops.base import Op, Rom, proved
+from hwq.ops.blocks import Blocks
 from hwq.ops.coding import Binary, Coding, coding_of, term_type
 from hwq.ops.units import Kind, Unit, product_units, signed_digits
 
+PROVED_PRODUCTS = 1 << 23  # that the proof of a range may take
 AT_ONCE = 1 << 15  # weights that are summed together
 
 
@@ -160,6 +162,16 @@ class Products(Op):
     def blocks(self, x: Edge, rows: Codes) -> Blocks:
         """In which dtype, and how many taps at once, sums over `rows` (outputs, taps) are exact."""
         return Blocks.of(rows, max(1, *(abs(v) for v in self.reach(x))), self.magnitude(x))
+
+    def proves_range(self, inputs: tuple[Edge, ...]) -> bool:
+        """By every output's greatest and least sum, where they cost little."""
+        return self.n_out * int(self.weights.size) <= PROVED_PRODUCTS
+
+    def prove(self, x: Edge, y: Edge, rows: Codes, sums: Callable[[Codes], Codes]) -> None:
+        """Raise where the `sums` of (n, taps) codes with `rows` (outputs, taps) can leave the range of y."""
+        x_lo, x_hi = self.reach(x)
+        proved(y, sums(np.where(rows > 0, x_hi, x_lo)))
+        proved(y, sums(np.where(rows > 0, x_lo, x_hi)))
 
     def accumulator(self, x: Edge) -> FixedType:
         """The running sum: holds every partial sum, in any order."""
