@@ -85,7 +85,7 @@ class Design:
         `x`: (batch, ...) array, or {input name: array}. One output gives an array, several a dict by output name.
         """
         simulator = self._simulator
-        edges = simulator.evaluate(x)
+        edges = simulator.evaluate(x, lean=not codes)
         results: dict[str, npt.NDArray[Any]] = {}
         for port in self.graph.outputs:
             edge, out = self.graph.edges[port.edge], edges[port.edge]

@@ -101,7 +101,7 @@ class TypedQuantizer(HostQuantizer):
     rounding: Rounding = Rounding.HALF_EVEN
     overflow: Overflow = Overflow.SATURATE
 
-    @property
+    @cached_property
     def limits(self) -> tuple[int, int]:
         symmetric = self.overflow is Overflow.SATURATE_SYMMETRIC and self.type.signed
         return -self.type.hi if symmetric else self.type.lo, self.type.hi
@@ -116,7 +116,7 @@ class TypedQuantizer(HostQuantizer):
         codes.clip(codes.dtype.type(lo), codes.dtype.type(hi), codes)
         return None if holds_nan(codes) else codes
 
-    @property
+    @cached_property
     def _in_floats(self) -> bool:
         """Whether floats do: rounding to the nearest and saturation, of few enough bits and places."""
         saturates = self.overflow in (Overflow.SATURATE, Overflow.SATURATE_SYMMETRIC)

@@ -62,8 +62,13 @@ class Simulator:
             codes[port.edge] = made
         return codes
 
+    @cached_property
+    def sources(self) -> tuple[str, ...]:
+        """The ONNX inputs, each once."""
+        return tuple(dict.fromkeys(p.source for p in self.graph.inputs))
+
     def _by_source(self, x: Any) -> Mapping[str, npt.NDArray[Any]]:
-        sources = list(dict.fromkeys(p.source for p in self.graph.inputs))
+        sources = self.sources
         if isinstance(x, Mapping):
             missing = [s for s in sources if s not in x]
             if missing:
@@ -81,13 +86,13 @@ class Simulator:
             _check(name, self.graph.edges[name], port_codes)
         return _in_pieces(codes, self._step, lambda piece, first: self._run(piece, keep, first))
 
-    def evaluate(self, x: Any) -> dict[str, Codes]:
-        """Codes of all output edges from real model inputs."""
+    def evaluate(self, x: Any, lean: bool = False) -> dict[str, Codes]:
+        """Codes of all output edges from real model inputs; with `lean` in whatever dtype they were quickest in."""
         values = self.values(x)
         if not _batch(values):
             return self._nothing(False)
         return _in_pieces(
-            values, self._step, lambda piece, first: self._run(self._quantize(piece, lean=True), False, first)
+            values, self._step, lambda piece, first: self._run(self._quantize(piece, lean=True), False, first, lean)
         )
 
     def _nothing(self, keep: bool) -> dict[str, Codes]:
@@ -119,7 +124,7 @@ class Simulator:
             for i, (node, kernel, proved) in enumerate(zip(self.graph.nodes, self.kernels, proofs, strict=True))
         ]
 
-    def _run(self, codes: Mapping[str, Codes], keep: bool, first: int) -> dict[str, Codes]:
+    def _run(self, codes: Mapping[str, Codes], keep: bool, first: int, lean: bool = False) -> dict[str, Codes]:
         known, edges = self.graph.edges, dict(codes)
         for step in self.steps:
             arrays = [edges[e] for e in step.inputs]
@@ -132,6 +137,8 @@ class Simulator:
             if not keep:
                 for name in step.done:
                     del edges[name]
+        if lean:
+            return {name: edges[name] for name in self.results}
         wanted = edges if keep else self.results
         return {name: _integers(known[name], edges[name]) for name in wanted if name in known}
 
@@ -208,7 +215,8 @@ def _check(name: str, edge: Edge, codes: Codes) -> None:
 def decode(port: OutputPort, edge: Edge, codes: Codes) -> npt.NDArray[np.float64]:
     """Output values in float64: scale * code + offset, shaped (batch, ...) without a leading axis of 1."""
     scale, offset = port.doubles
-    values = codes * scale
+    plain = codes.astype(np.float64) if codes.dtype == object else codes
+    values: npt.NDArray[np.float64] = np.multiply(plain, scale, dtype=np.float64)
     values += offset
     if port.host_softmax is not None:
         powers = np.exp(values - values.max(axis=port.host_softmax + 1, keepdims=True))

@@ -108,6 +108,12 @@ class Channels:
         """(batch, ...) codes as (batch, outer, count, inner)."""
         return codes.reshape(codes.shape[0], -1, self.count, self.inner)
 
+    def kernel(self, run: Callable[[Codes], Codes]) -> Kernel:
+        """The kernel that runs element by element, with parameters of shape (1, 1, count, 1)."""
+        if self.count == 1:
+            return lambda codes: (run(codes).reshape(codes.shape),)
+        return lambda codes: (run(self.view(codes)).reshape(codes.shape),)
+
 
 def channels_of(shape: Shape, full: Shape) -> Channels:
     """The channel map of parameters of `shape`, broadcast against a tensor of shape `full`.

@@ -95,8 +95,7 @@ class Lut(Op):
         span = x.hi - x.lo + 1
         table = self.values(np.broadcast_to(np.arange(x.lo, x.hi + 1), (self.words.shape[0], span)))
         proved(self.infer(inputs)[0], table)
-        direct = evaluator(table, x.lo)
-        return lambda codes: (direct(self.channels.view(codes)).reshape(codes.shape),)
+        return self.channels.kernel(evaluator(table, x.lo))
 
     def units(self, inputs: tuple[Edge, ...]) -> tuple[Unit, ...]:
         """Clamps of the address and of the word; the mirror's two subtractions."""

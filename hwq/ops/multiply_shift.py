@@ -75,9 +75,9 @@ class MultiplyShift(Op):
         if span * count <= DIRECT_LIMIT:
             every = np.broadcast_to(np.arange(x.lo, x.hi + 1)[:, None], (span, count))
             direct = evaluator(exact(every.reshape(span, 1, count, 1)).reshape(span, count).T, x.lo)
-            return lambda codes: (direct(self.channels.view(codes)).reshape(codes.shape),)
+            return self.channels.kernel(direct)
         run = self._doubles(x) or exact
-        return lambda codes: (run(self.channels.view(codes)).reshape(codes.shape),)
+        return self.channels.kernel(run)
 
     def _doubles(self, x: Edge) -> Callable[[Codes], Codes] | None:
         """In float64, where every product and sum fits 53 bits; None where one does not."""

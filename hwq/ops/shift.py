@@ -131,11 +131,10 @@ class Shift(Op):
         proved(y, exact(ends.reshape(2, 1, self.channels.count, 1)))  # it never falls in between
         doubles = self._doubles(x)
 
-        def kernel(codes: Codes) -> tuple[Codes, ...]:
-            run = doubles if doubles is not None and codes.dtype.kind == "f" else exact
-            return (run(self.channels.view(codes)).reshape(codes.shape),)
+        def run(codes: Codes) -> Codes:
+            return (doubles if doubles is not None and codes.dtype.kind == "f" else exact)(codes)
 
-        return kernel
+        return self.channels.kernel(run)
 
     def _doubles(self, x: Edge) -> Callable[[Codes], Codes] | None:
         """On codes held as floats, in their dtype, where it and the rounding are exact; None where they are not."""

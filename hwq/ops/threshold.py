@@ -76,8 +76,7 @@ class Threshold(Op):
         if not wide and self.thresholds.shape[0] * (x.hi - x.lo + 1) <= DIRECT_LIMIT:
             table = self.base[:, None] + self.sign[:, None] * counted(self.thresholds, x.lo, x.hi)
             proved(y, table)
-            direct = evaluator(table, x.lo)
-            return lambda codes: (direct(self.channels.view(codes)).reshape(codes.shape),)
+            return self.channels.kernel(evaluator(table, x.lo))
         if self.levels <= 2 or wide:
             count: Callable[[Codes], Codes] = self._compared
         else:
