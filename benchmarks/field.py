@@ -160,7 +160,7 @@ def own(path: Path, work: Path, warm: Path) -> dict[str, Any]:
         export, project = timed(lambda: hwq.compile(path, config).export(work / "own" / path.stem, force=True))
         design = project.design
         shape = tuple(n for i, n in enumerate(design.inputs[0].shape) if i or n != 1)
-        x = np.random.default_rng(0).normal(size=(256, *shape))
+        x = np.random.default_rng(0).normal(size=(256, *shape)).astype(np.float32)  # as the peers get them
         cold, prelude = Stages(), Stages()
         assert project.verify(x, stage=cold)
         cold("")
@@ -200,7 +200,7 @@ def curve(work: Path, sizes: tuple[int, ...]) -> list[dict[str, Any]]:
             os.environ["XDG_CACHE_HOME"] = cache
             export, project = timed(lambda path=path: hwq.compile(path).export(work / "curve", force=True))
             build, emulator = timed(project.design.emulator)
-            x = np.random.default_rng(0).normal(size=(64, n))
+            x = np.random.default_rng(0).normal(size=(64, n)).astype(np.float32)
             run = median(lambda e=emulator, x=x: e(x, threads=1)) / len(x)
             simulate = median(lambda d=project.design, x=x: d.simulate(x)) / len(x)
         rows.append({"weights": n * n, "export": export, "native build": build, "native": run, "simulate": simulate})

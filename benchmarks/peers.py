@@ -86,7 +86,7 @@ def qonnx(path: str, work: str) -> dict[str, Any]:
 
 
 def ort(path: str, work: str) -> dict[str, Any]:
-    """The same graph in float32, its quantizers left out, on one thread."""
+    """The same graph in float32, its quantizers left out, on one thread; batches where it was made for one sample."""
     import onnxruntime
 
     model = onnx.load(path)
@@ -94,7 +94,7 @@ def ort(path: str, work: str) -> dict[str, Any]:
     kept = []
     for node in model.graph.node:
         node.input[:] = [passed.get(i, i) for i in node.input]
-        if node.op_type in ("Quant", "BipolarQuant", "IntQuant"):
+        if node.op_type in ("Quant", "BipolarQuant", "IntQuant", "Trunc"):
             passed[node.output[0]] = node.input[0]
         else:
             kept.append(node)
@@ -103,6 +103,11 @@ def ort(path: str, work: str) -> dict[str, Any]:
             kept.append(onnx.helper.make_node("Identity", [passed[output.name]], [output.name]))
     del model.graph.node[:], model.graph.value_info[:]
     model.graph.node.extend(kept)
+    flattened = {node.input[1] for node in kept if node.op_type == "Reshape"}
+    for constant in [c for c in model.graph.initializer if c.name in flattened]:
+        shape = onnx.numpy_helper.to_array(constant).copy()
+        shape[:1][shape[:1] == 1] = -1  # the batch
+        constant.CopyFrom(onnx.numpy_helper.from_array(shape, constant.name))
     for port in (*model.graph.input, *model.graph.output):
         if port.type.tensor_type.shape.dim:
             port.type.tensor_type.shape.dim[0].dim_param = "n"
