@@ -244,6 +244,14 @@ def test_a_scale_of_type_double_is_not_rounded_to_float() -> None:
     assert design.outputs[0].scale != float(np.float32(0.1))
 
 
+def test_an_activation_without_axes_has_one_scale() -> None:
+    constants = [*quant_constants(), const("half", 0.5), const("all", [0, 1], np.int64)]
+    nodes = [node("ReduceSum", "h all", "sum", keepdims=0), node("Quant", "sum half z bits", "y")]
+    x = GRID[:80].reshape(-1, 4)
+    whole = one_output(small_model(nodes[:1], constants[5:]), x)
+    assert same(one_output(small_model(nodes, constants[5:]), x), quant(whole, 0.5, 0, 4))
+
+
 def test_parameters_may_be_computed_from_constants_in_the_graph() -> None:
     constants = [const("a", 0.5), const("two", 2.0), const("z", 0.0), const("four", 4), const("w", 0.0)]
     nodes = [

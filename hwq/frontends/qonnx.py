@@ -73,7 +73,7 @@ def quantize(call: Call, op: real.Quantize) -> list[Value]:
     if isinstance(x, Signal):
         for parameter in (op.a, op.b, op.scale):
             try:
-                fits = np.broadcast_shapes(x.shape, parameter.shape) == x.shape
+                fits = parameter.size == 1 or np.broadcast_shapes(x.shape, parameter.shape) == x.shape
             except ValueError:
                 fits = False
             if not fits:
