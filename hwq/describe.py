@@ -84,7 +84,7 @@ def weights_digest(graph: Graph) -> str:
     for node in graph.nodes:
         for rom in node.op.roms():
             total.update(f"{node.outputs[0]} {rom.role}\n".encode())
-            for part in digest_parts(rom):
+            for part in digest_parts(rom.label, (rom.depth, rom.lanes), rom.pieces()):
                 total.update(part)
     return total.hexdigest()
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -19,6 +20,7 @@ from hwq.errors import SpecError
 Codes = npt.NDArray[Any]
 """An integer array: int64, or object (Python integers) where 62 bits are not enough."""
 
+AT_ONCE = 1 << 15
 INT64_SAFE = 1 << 62
 """Magnitudes below this may live in int64 with one addition to spare."""
 
@@ -130,6 +132,12 @@ def log2_exact(value: Fraction) -> int | None:
     if num <= 0 or num & (num - 1) or den & (den - 1):
         return None
     return num.bit_length() - den.bit_length()
+
+
+def pieces(codes: Codes, some: int = AT_ONCE) -> Iterator[Codes]:
+    """All elements, some thousand at a time: what is computed of them stays in the cache."""
+    flat = codes.reshape(-1)
+    return (flat[start : start + some] for start in range(0, flat.size, some))
 
 
 def code_dtype(lo: int, hi: int) -> type:

@@ -49,13 +49,13 @@ def codes(rng: np.random.Generator, kind: FixedType, shape: tuple[int, int]) -> 
 @pytest.mark.parametrize("few", [0, 1 << 8])
 def test_text_is_that_of_single_literals(few: int, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(literals, "FEW", few)
-    monkeypatch.setattr(literals, "CHUNK", chunk)
     rng = np.random.default_rng(few + chunk)
     for width in range(1, 65):
         for signed in (False, True):
             kind = FixedType(signed, width)
             rows = codes(rng, kind, (int(rng.integers(1, 40)), int(rng.integers(1, 70))))
-            text = text_of(RomText("w", "weights", Rom("weights", rows, kind), ()))
+            style = Decimal("LL" if width > 32 else "")
+            text = b"".join(decimal_rows(Rom("weights", rows, kind).pieces(chunk), kind, style)).decode()
             assert text == "".join(braced([literal(v, width) for v in row]) for row in rows.tolist())
 
 
@@ -97,4 +97,4 @@ def test_words_are_packed_lane_0_lowest(width: int) -> None:
 
 def test_the_least_integer_stands_as_told() -> None:
     rows = np.full((2, 300), LEAST, dtype=object)
-    assert b"".join(decimal_rows(rows, Decimal("LL", "(least)"))).count(b"(least)") == 600
+    assert b"".join(decimal_rows([rows], FixedType(True, 64), Decimal("LL", "(least)"))).count(b"(least)") == 600

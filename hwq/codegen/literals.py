@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from hwq.fixed import Codes
+from hwq.fixed import Codes, FixedType
 
 LINE = 116
 TABLE_BITS = 16  # of codes that a table of literals is indexed by
-CHUNK = 1 << 15  # elements that are written at once
 FEW = 1 << 8  # elements of rows that are written one by one
 LEAST = -(1 << 63)
 WORD = 64
@@ -111,41 +110,36 @@ class Hexadecimal:
         return cells if self.words == 1 else np.concatenate([text("{"), cells, text("}")], axis=1)
 
 
-def decimal_rows(rows: Codes, style: Decimal = PLAIN) -> Iterator[bytes]:
-    """The text of rows of integers in braces, wrapped: "  {1, 2,\n   3},\n" each."""
-    if rows.size <= FEW:
-        lines = [line for row in rows.tolist() for line in wrapped([style.one(v) for v in row])]
-        return iter(f"{line}\n".encode() for line in lines)
-    table = _table(rows, style)
-    return _in_chunks(rows, lambda some: _decimal_chunk(some, style, table))
+def decimal_rows(parts: Iterable[Codes], kind: FixedType, style: Decimal = PLAIN) -> Iterator[bytes]:
+    """The text of rows of integers of a type in braces, wrapped: "  {1, 2,\\n   3},\\n" each."""
+    table, written = None, 0
+    for rows in parts:
+        written += rows.size
+        if rows.size <= FEW:
+            lines = [line for row in rows.tolist() for line in wrapped([style.one(v) for v in row])]
+            yield "".join(f"{line}\n" for line in lines).encode()
+            continue
+        if table is None and kind.width <= TABLE_BITS and 1 << kind.width <= written and not style.suffix:
+            table = _table(kind, style)
+        yield _decimal_rows(rows, style, None if table is None else (kind.lo, table))
 
 
-def hexadecimal_rows(rows: npt.NDArray[np.uint64], bits: int) -> Iterator[bytes]:
-    """Rows (depth, lanes, words) of unsigned integers of so many bits, the lowest word first, likewise."""
-    style = Hexadecimal(min(-(-bits // 4), WORD // 4), rows.shape[2])
-    kinds = _kinds(rows.shape[1], line_length(style.length))
-
-    def chunk(some: Codes) -> bytes:
-        return _text(_separated(style.cells(some.reshape(-1, style.words)), np.tile(kinds, len(some))))
-
-    return _in_chunks(rows, chunk)
+def hexadecimal_rows(parts: Iterable[npt.NDArray[np.uint64]], bits: int) -> Iterator[bytes]:
+    """The text of rows (depth, lanes, words) of unsigned integers of so many bits, the lowest word first, likewise."""
+    for rows in parts:
+        style = Hexadecimal(min(-(-bits // 4), WORD // 4), rows.shape[2])
+        kinds = _kinds(rows.shape[1], line_length(style.length))
+        yield _text(_separated(style.cells(rows.reshape(-1, style.words)), np.tile(kinds, len(rows))))
 
 
-def _in_chunks(rows: Codes, text: Callable[[Codes], bytes]) -> Iterator[bytes]:
-    some = max(1, CHUNK // (rows.size // len(rows)))
-    return (text(rows[i : i + some]) for i in range(0, len(rows), some))
+def _table(kind: FixedType, style: Decimal) -> npt.NDArray[np.uint64]:
+    """The cells of all codes of a type, with each of the separators."""
+    cells = style.cells(np.arange(kind.lo, kind.hi + 1))
+    whole = np.concatenate([_separated(cells, np.full(len(cells), end)) for end in range(3)])
+    return np.asarray(whole.view(np.uint64)[:, 0])
 
 
-def _table(rows: Codes, style: Decimal) -> tuple[int, npt.NDArray[np.uint64]] | None:
-    """The least code, and the cells of all codes from it on with each of the separators; None where they are many."""
-    lo, hi = int(rows.min()), int(rows.max())
-    if max(-lo - 1, hi).bit_length() >= TABLE_BITS or hi - lo >= rows.size or style.suffix:
-        return None
-    cells = style.cells(np.arange(lo, hi + 1))
-    return lo, np.concatenate([_separated(cells, np.full(len(cells), kind)) for kind in range(3)]).view(np.uint64)[:, 0]
-
-
-def _decimal_chunk(rows: Codes, style: Decimal, table: tuple[int, npt.NDArray[np.uint64]] | None) -> bytes:
+def _decimal_rows(rows: Codes, style: Decimal, table: tuple[int, npt.NDArray[np.uint64]] | None) -> bytes:
     lengths, which = np.unique([line_length(w) for w in style.widest(rows)], return_inverse=True)
     kinds = np.stack([_kinds(rows.shape[1], int(length)) for length in lengths])
     if len(lengths) > 1:

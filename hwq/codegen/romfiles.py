@@ -23,7 +23,7 @@ import numpy as np
 from hwq import __version__
 from hwq.codegen.literals import Decimal, decimal_rows
 from hwq.codegen.project import files_digest
-from hwq.codegen.roms import Buffer, digest_parts, digest_parts_of, native_integer, packed, storage_hint
+from hwq.codegen.roms import digest_parts, native_integer, packed, storage_hint
 from hwq.errors import SpecError, printable
 from hwq.fixed import Codes
 from hwq.ir import Graph, Node
@@ -34,7 +34,6 @@ from hwq.ops.coding import Coding
 MANIFEST = "manifest.json"
 LAYOUTS = ("fold", "flat")
 LEAST = "-9223372036854775808LL"  # no C literal: what stands for it takes no other room on a line
-AT_ONCE = 1 << 16  # codes that are packed together
 MOST_BITS = 1 << 24  # of a word that --check will read: far more than any design has
 
 
@@ -62,9 +61,8 @@ class NamedRom:
 
     def words(self) -> Iterator[int]:
         """Each row as one unsigned integer."""
-        stored, some = self.rom.stored, max(1, AT_ONCE // self.rom.lanes)
-        for start in range(0, len(stored), some):
-            for row in packed(stored[start : start + some], self.rom.word_type.width, self.rom.lanes):
+        for part in self.rom.pieces():
+            for row in packed(part, self.rom.word_type.width, self.rom.lanes):
                 yield int(row[0])
 
 
@@ -141,7 +139,8 @@ def _header(rom: NamedRom) -> bytes:
         f"static const {native_integer(kind)} {rom.name}[{rom.rom.depth}][{rom.rom.lanes}] = {{",
         "",
     ]
-    rows = b"".join(decimal_rows(rom.rom.stored, Decimal("LL" if kind.width > 31 else "", LEAST)))
+    style = Decimal("LL" if kind.width > 31 else "", LEAST)
+    rows = b"".join(decimal_rows(rom.rom.pieces(), kind, style))
     initialiser = rows.replace(LEAST.encode(), b"(-9223372036854775807LL - 1)")
     return "\n".join(lines).encode() + initialiser + b"};\n\n#endif\n"
 
@@ -200,9 +199,9 @@ def rom_files(graph: Graph, formats: tuple[str, ...], layout: str = "fold") -> d
     return files
 
 
-def _digest(parts: Iterable[Buffer]) -> str:
+def _digest(label: str, shape: tuple[int, ...], stored: Iterable[Codes]) -> str:
     total = hashlib.sha256()
-    for part in parts:
+    for part in digest_parts(label, shape, stored):
         total.update(part)
     return total.hexdigest()
 
@@ -228,7 +227,7 @@ def _record(rom: NamedRom, files: Mapping[str, str], digests: Mapping[str, str])
         "width": word.width,
         "frac": kind.frac,
         "scale": float(kind.lsb),
-        "digest": _digest(digest_parts(rom.rom)),
+        "digest": _digest(rom.rom.label, (rom.rom.depth, rom.rom.lanes), rom.rom.pieces()),
         "files": dict(files),
         "file_digests": dict(digests),
     }
@@ -352,7 +351,7 @@ def _check_file(path: Path, rom: Mapping[str, Any]) -> list[str]:
     if codes.shape != (rom["depth"], rom["lanes"]):
         return [f"{name}: {codes.shape[0]} words, not {rom['depth']}"]
     plain = codes if int(rom["width"]) > 62 else codes.astype(np.int64)
-    digest = _digest(digest_parts_of(str(rom.get("coding", rom["type"])), plain))
+    digest = _digest(str(rom.get("coding", rom["type"])), plain.shape, [plain])
     if digest != rom["digest"]:
         return [f"{name}: its codes are not the manifest's"]
     stated = rom.get("file_digests", {}).get(path.name)

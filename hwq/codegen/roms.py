@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,10 +49,10 @@ class RomText:
 
     def initialiser(self) -> Iterator[bytes]:
         """The text of its rows in braces, wrapped."""
-        rows, width = self.rom.stored, self.rom.word_type.width
-        if self.rom.packed == 1 and self.words == 1:
-            return decimal_rows(rows, Decimal("LL" if width > 32 else ""))
-        return hexadecimal_rows(machine_words(rows, width, self.rom.packed), self.type.width)
+        rom, kind = self.rom, self.rom.word_type
+        if rom.packed == 1 and self.words == 1:
+            return decimal_rows(rom.pieces(), kind, Decimal("LL" if kind.width > 32 else ""))
+        return hexadecimal_rows((machine_words(p, kind.width, rom.packed) for p in rom.pieces()), self.type.width)
 
 
 def native_integer(ftype: FixedType) -> str:
@@ -102,15 +102,11 @@ def storage_hint(rom: Rom, memory: str = "auto") -> str:
     return "rom_bram" if rom.bits >= BRAM_BITS else "rom_lutram"
 
 
-def digest_parts(rom: Rom) -> Iterator[Buffer]:
-    """What a ROM's digest is taken over: its shape, how codes are stored, and the stored words."""
-    return digest_parts_of(rom.label, rom.stored)
-
-
-def digest_parts_of(label: str, stored: Codes) -> Iterator[Buffer]:
-    """The same of a ROM that was read back."""
-    yield f"{stored.shape[0]}x{stored.shape[1]} {label}\n".encode()
-    if stored.dtype == object:
-        yield ",".join(str(int(v)) for v in stored.reshape(-1)).encode()
-    else:
-        yield np.ascontiguousarray(stored, dtype="<i8").data
+def digest_parts(label: str, shape: tuple[int, ...], stored: Iterable[Codes]) -> Iterator[Buffer]:
+    """What a ROM's digest is taken over: its shape, how codes are stored, and the stored words, in pieces."""
+    yield f"{shape[0]}x{shape[1]} {label}\n".encode()
+    for k, part in enumerate(stored):
+        if part.dtype == object:
+            yield ("," * (k > 0) + ",".join(str(int(v)) for v in part.reshape(-1))).encode()
+        else:
+            yield np.ascontiguousarray(part, dtype="<i8").data

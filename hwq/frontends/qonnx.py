@@ -97,8 +97,7 @@ def bipolar(call: Call, scale: Rationals) -> list[Value]:
     if isinstance(x, Signal):
         levels = scalar(0).reshape((1,) * (len(x.shape) + 1))
         return list(call.emit(real.Stairs(levels, 2 * scale, -scale), [x], x.shape))
-    codes = (call.array(0, "the tensor") >= 0).astype(np.int64)
-    return [Coded(2 * codes - 1, scale, scalar(0))]
+    return [Coded(np.where(call.array(0, "the tensor") >= 0, 1, -1), scale, scalar(0))]
 
 
 def quant(call: Call) -> list[Value]:

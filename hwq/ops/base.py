@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from hwq.errors import InternalError
-from hwq.fixed import Codes, FixedType, code_dtype
+from hwq.fixed import AT_ONCE, Codes, FixedType, code_dtype
 from hwq.ir import Edge, Shape
 from hwq.ops.coding import Coding
 from hwq.ops.units import Unit
@@ -47,6 +47,13 @@ class Rom:
     def stored(self) -> Codes:
         """The stored words, (depth, lanes)."""
         return self.words if self.coding is None else self.coding.encode(self.words)
+
+    def pieces(self, some: int = AT_ONCE) -> Iterator[Codes]:
+        """The stored words of some thousand elements at a time, whole rows."""
+        rows = max(1, some // max(1, self.lanes))
+        for start in range(0, self.depth, rows):
+            part = self.words[start : start + rows]
+            yield part if self.coding is None else self.coding.encode(part)
 
     @property
     def label(self) -> str:

@@ -12,7 +12,7 @@ from typing import ClassVar
 import numpy as np
 
 from hwq.errors import InternalError
-from hwq.fixed import Codes, FixedType
+from hwq.fixed import Codes, FixedType, pieces
 
 
 class Coding(ABC):
@@ -143,7 +143,7 @@ def coding_of(weights: Codes, frac: int = 0) -> Coding:
         coding = _powers(weights, plain)
     if coding is plain:
         return plain
-    if not np.array_equal(coding.decode(coding.encode(weights)), weights):
+    if not all(np.array_equal(coding.decode(coding.encode(part)), part) for part in pieces(weights)):
         raise InternalError(f"weights of {lo}..{hi} are not what their coding '{coding}' says")
     return coding
 
@@ -157,11 +157,14 @@ def term_type(factors: Codes, reach: tuple[int, int], frac: int) -> FixedType:
 
 
 def _powers(weights: Codes, plain: TwosComplement) -> Coding:
-    for part in (weights.reshape(-1)[:256], weights.reshape(-1)):  # most tensors show at once that they are none
+    found, zeros = [], False
+    for part in pieces(weights):  # most tensors show at once that they are none
         size = np.abs(part)
         if (size & (size - 1)).any():
             return plain
-    exponents = np.frexp(size[size > 0].astype(np.float64))[1] - 1
-    least, most = int(exponents.min()), int(exponents.max())
-    coding = Po2(least, most - least, bool((weights < 0).any()), exponents.size < size.size)
+        some = size[size > 0]
+        zeros |= some.size < size.size
+        found += [int(some.min()), int(some.max())] if some.size else []
+    least, most = min(found).bit_length() - 1, max(found).bit_length() - 1
+    coding = Po2(least, most - least, plain.type.signed, zeros)
     return coding if coding.word.width <= plain.word.width else plain
