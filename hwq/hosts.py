@@ -22,7 +22,7 @@ LEAST = 2.0**-500  # magnitudes below it round alike in any type
 FEW_LEVELS = 3  # an input quantizer of so few levels compares with each
 STRAIGHT = 0.25  # of a level: bounds that lie further from a line are searched
 STEEP = 2.0**60  # a line's slope, at most
-ZERO = np.float32(0)
+LEVEL = 2.0**-22  # an offset below it is left away
 SINGLE_BITS, MOST_PLACES = 24, 60  # types whose codes float32 holds, and scalings that it makes without loss
 
 Singles = npt.NDArray[np.float32]
@@ -31,44 +31,54 @@ Doubles = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class _Line:
-    """`slope x + offset` passes k + 1/2 about where level k begins: in float32, rounding it counts the levels reached.
+    """`slope x + offset` passes a half where a level begins: in float32, rounding it gives codes `lo..hi`.
 
-    Where it comes to less than `safe` from the integer it is rounded to, the count is exact.
+    Where it comes to less than `safe` from the integer that it is rounded to, the code is exact.
     """
 
     slope: Singles  # (1, 1, C, 1)
-    offset: Singles
-    last: np.float32  # the greatest count
+    offset: Singles | None  # None: 0
+    lo: Singles
+    hi: Singles
+    least: Singles  # what gives `lo` and `hi`, or what gives them the other way round
+    most: Singles
     safe: float
 
     @staticmethod
-    def through(bounds: Doubles) -> _Line | None:
-        """The line for rows (C, K) of bounds that are about equidistant; None where some row is not."""
-        levels = bounds.shape[1]
+    def through(rows: Rows) -> _Line | None:
+        """The line for bounds (C, K) that are about equidistant; None where some row is not."""
+        bounds, levels = rows.bounds, rows.bounds.shape[1]
         if levels < 2 or not np.isfinite(bounds).all():
             return None
         distance = (bounds[:, -1] - bounds[:, 0]) / (levels - 1)
         if not ((distance > 1 / STEEP) & (distance < STEEP)).all():
             return None
-        slope = (1 / distance).astype(np.float32)
-        offset = (0.5 - bounds[:, 0] / distance).astype(np.float32)
+        slope = (rows.sign / distance).astype(np.float32)
+        offset = (rows.base + rows.sign * (0.5 - bounds[:, 0] / distance)).astype(np.float32)
+        offset[np.abs(offset) < LEVEL] = 0
         places = bounds * slope[:, None].astype(np.float64) + offset[:, None]
-        bent = float(np.abs(places - np.arange(levels) - 0.5).max())
-        # x, its product and the sum are rounded to 24 bits: the sum below levels + 2, the others by |offset| above it
-        rounded = 2.0**-24 * (3 * (levels + 2) + 2 * float(np.abs(offset).max()))
-        column = (1, 1, -1, 1)
-        line = _Line(slope.reshape(column), offset.reshape(column), np.float32(levels), 0.5 - bent - rounded)
+        halves = rows.base[:, None] + rows.sign[:, None] * (np.arange(levels) + 0.5)
+        bent = float(np.abs(places - halves).max())
+        ends = np.stack([rows.base, rows.base + rows.sign * levels])
+        # x, its product and the sum are rounded to 24 bits: the sum is about a code, the others |offset| more
+        rounded = 2.0**-24 * (3 * (float(np.abs(ends).max()) + 2) + 2 * float(np.abs(offset).max()))
+        reach = ((ends - offset) / slope).astype(np.float32)
+        lo, hi, least, most, slope, offset = (
+            v.astype(np.float32).reshape(1, 1, -1, 1)
+            for v in (ends.min(axis=0), ends.max(axis=0), reach.min(axis=0), reach.max(axis=0), slope, offset)
+        )
+        line = _Line(slope, offset if offset.any() else None, lo, hi, least, most, 0.5 - bent - rounded)
         return line if line.safe > STRAIGHT else None
 
     def __call__(self, values: Floats) -> tuple[Singles, Singles]:
-        """Counts, and how far the line is from them; both NaN where the value is."""
-        with np.errstate(over="ignore"):
-            place = values.astype(np.float32, copy=False) * self.slope
+        """Codes, and how far the line is from them; both NaN where the value is."""
+        place = values.clip(self.least, self.most).astype(np.float32, copy=False)
+        place *= self.slope
+        if self.offset is not None:
             place += self.offset
-        place.clip(ZERO, self.last, place)
-        reached = np.rint(place)
-        place -= reached
-        return reached, place
+        codes = np.rint(place)
+        place -= codes
+        return codes, np.abs(place, place)
 
 
 class HostQuantizer(ABC):
@@ -176,22 +186,22 @@ class SteppedQuantizer(HostQuantizer):
     def _codes(self, x: Floats) -> tuple[npt.NDArray[Any], bool]:
         """The codes in a dtype that holds them, and whether x holds NaN."""
         values = x.reshape(x.shape[0], -1, self.count, self.inner)
-        reached: npt.NDArray[Any]
-        if self.rows.bounds.shape[1] <= FEW_LEVELS:
-            reached, nan = self._compared(values), holds_nan(x)
-        elif self._line is None:
-            reached, nan = self._searched(values), holds_nan(x)
-        else:
-            reached, nan = self._rounded(values, self._line)
-        sign, base = self._turned
+        if self._line is not None:
+            codes, nan = self._rounded(values, self._line)
+            return codes.reshape(x.shape), nan
+        few = self.rows.bounds.shape[1] <= FEW_LEVELS
+        codes = self._turned(self._compared(values) if few else self._searched(values))
+        return codes.reshape(x.shape), holds_nan(x)
+
+    def _turned(self, reached: Codes) -> Codes:
+        """Codes from counts of levels."""
+        sign, base = self._turn
         if sign is not None:
             reached = reached * sign
-        if base is not None:
-            reached = reached + base
-        return reached.reshape(x.shape), nan
+        return reached if base is None else reached + base
 
     @cached_property
-    def _turned(self) -> tuple[Codes | None, Codes | None]:
+    def _turn(self) -> tuple[Codes | None, Codes | None]:
         """Sign and base per channel, in the narrowest dtype; None where nothing changes."""
         lo, hi = self.limits
         narrow = np.min_scalar_type(min(-1, lo, -1 - hi))
@@ -222,22 +232,24 @@ class SteppedQuantizer(HostQuantizer):
 
     @cached_property
     def _line(self) -> _Line | None:
-        return _Line.through(self.rows.bounds)
+        """None also where comparisons are quicker."""
+        return _Line.through(self.rows) if self.rows.bounds.shape[1] > FEW_LEVELS else None
 
     def _rounded(self, values: Floats, line: _Line) -> tuple[Singles, bool]:
         """By a line; what comes close to a bound is compared with the bounds beside it."""
-        reached, off = line(values)
-        ends = (np.minimum.reduce(off, axis=None, initial=0.0), np.maximum.reduce(off, axis=None, initial=0.0))
-        if -line.safe <= ends[0] and ends[1] <= line.safe:
-            return reached, False
-        place = np.flatnonzero(np.abs(off, out=off) > line.safe)  # not NaN, which the ends tell of
-        close, flat = values.reshape(-1).take(place), reached.reshape(-1)
-        begin = place // self.inner % self.count * (self.rows.bounds.shape[1] + 2)
-        found = begin + flat.take(place).astype(np.intp)
-        found += close >= self._fenced.take(found + 1)
-        found -= close < self._fenced.take(found)
-        flat[place] = found - begin
-        return reached, bool(np.isnan(ends[0]))
+        codes, off = line(values)
+        furthest = np.maximum.reduce(off, axis=None, initial=0.0)
+        if furthest <= line.safe:
+            return codes, False
+        place = np.flatnonzero(off > line.safe)  # not NaN, which the furthest is then
+        channel = 0 if self.count == 1 else place // self.inner % self.count
+        close, flat, fence = values.reshape(-1).take(place), codes.reshape(-1), self.rows.bounds.shape[1] + 2
+        base, sign = self.rows.base[channel], self.rows.sign[channel]
+        reached = sign * (flat.take(place).astype(np.int64) - base)
+        reached += close >= self._fenced.take(reached + channel * fence + 1)
+        reached -= close < self._fenced.take(reached + channel * fence)
+        flat[place] = base + sign * reached
+        return codes, bool(np.isnan(furthest))
 
     @cached_property
     def _fenced(self) -> Doubles:

@@ -11,10 +11,12 @@ import numpy as np
 
 from hwq.fixed import Codes, FixedType, Overflow, Rounding
 from hwq.ir import Edge, Shape
-from hwq.ops.base import Kernel, Op, Rom, Sample
+from hwq.ops.base import Kernel, Op, Rom, Sample, proved
+from hwq.ops.lines import SINGLE
 from hwq.ops.units import Kind, Unit
 
 WORD_BITS, DOUBLE_BITS = 62, 53
+TABLE_LIMIT = 1 << 16  # exponentials that the simulator multiplies beforehand
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +28,8 @@ class Softmax(Op):
     """
 
     kind = "softmax"
+    lean = True
+    bounded = True
     rounding: ClassVar[Rounding] = Rounding.HALF_UP  # of the product of two table entries
     wrap: ClassVar[Overflow] = Overflow.WRAP  # which never happens
     axis: int
@@ -85,25 +89,37 @@ class Softmax(Op):
         axes = list(range(len(x.shape) + 1))
         axes.insert(0, axes.pop(self.axis + 1))
         front, back = tuple(axes), tuple(np.argsort(axes).tolist())
-        # Quotients of integers below 2^53 that are no integers lie further from the next than doubles are apart.
-        doubles = self.exp_frac + self.frac + 1 < DOUBLE_BITS and self.sum_type(x.shape).width < DOUBLE_BITS
-        dtype = object if self.exp_frac + self.frac + 2 > WORD_BITS else np.int64
-
-        def divided(e: Codes, total: Codes) -> Codes:
-            if doubles:
-                twice = np.floor((e << (self.frac + 1)) / total)
-                twice += 1
-                twice *= 0.5
-                return np.asarray(np.floor(twice, twice))
-            rounded: Codes = ((e.astype(dtype, copy=False) << (self.frac + 1)) // total + 1) >> 1
-            return rounded.astype(np.int64)
+        # What is no half lies 1 / (2 sum) from the next; the quotient and the sum are rounded to 53 bits.
+        doubles = self.sum_type(x.shape).width + self.frac + 3 <= DOUBLE_BITS
+        divided = self._in_doubles if doubles else self._in_integers
+        proved(self.infer(inputs)[0], divided(np.asarray([[1 << self.exp_frac], [0]])[: x.shape[self.axis]]))
+        table, singles = None, x.hi - x.lo < SINGLE
+        if self.furthest < TABLE_LIMIT:
+            table = self.exponentials(np.arange(self.furthest + 1)).astype(np.float64 if doubles else np.int64)
 
         def kernel(codes: Codes) -> tuple[Codes, ...]:
-            groups = np.ascontiguousarray(codes.transpose(front))  # sums along the first axis are long rows
-            e = self.exponentials(np.maximum.reduce(groups) - groups)
-            return (divided(e, np.add.reduce(e)).transpose(back),)
+            kept = singles and codes.dtype == np.float32
+            groups = np.ascontiguousarray(codes.transpose(front), dtype=None if kept else np.int64)
+            distance = np.maximum.reduce(groups) - groups  # along the first axis, rows are long
+            if table is None:
+                e = self.exponentials(distance)
+            else:
+                e = table.take(np.minimum(distance, self.furthest).astype(np.int64, copy=False))
+            return (divided(e).transpose(back),)
 
         return kernel
+
+    def _in_doubles(self, e: Codes) -> Codes:
+        """Quotients by the sums along the first axis."""
+        y = e / np.add.reduce(e)
+        y *= 2.0**self.frac
+        y += 0.5
+        return np.asarray(np.floor(y, y))
+
+    def _in_integers(self, e: Codes) -> Codes:
+        wide = e.astype(object if self.exp_frac + self.frac + 2 > WORD_BITS else np.int64, copy=False)
+        codes: Codes = ((wide << (self.frac + 1)) // np.add.reduce(wide) + 1) >> 1
+        return codes.astype(np.int64)
 
     def roms(self) -> tuple[Rom, ...]:
         high = Rom("high", self.high.reshape(-1, 1), self.exp_type)
