@@ -31,18 +31,18 @@ Doubles = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class _Line:
-    """`slope x + offset` passes a half where a level begins: in float32, rounding it gives codes `lo..hi`.
+    """`slope x + offset` passes a half where a level begins: in float32, rounding it gives codes.
 
-    Where it comes to less than `safe` from the integer that it is rounded to, the code is exact.
+    Where it comes to less than `safe` from the integer that it is rounded to, the code is exact. What lies on the line
+    is a few 2^-24 of it off for each rounding: of the product, the sum, and of x where that is a double.
     """
 
     slope: Singles  # (1, 1, C, 1)
     offset: Singles | None  # None: 0
-    lo: Singles
-    hi: Singles
-    least: Singles  # what gives `lo` and `hi`, or what gives them the other way round
+    least: Singles  # x that give the codes at both ends
     most: Singles
     safe: float
+    safe_double: float  # for doubles
 
     @staticmethod
     def through(rows: Rows) -> _Line | None:
@@ -60,15 +60,14 @@ class _Line:
         halves = rows.base[:, None] + rows.sign[:, None] * (np.arange(levels) + 0.5)
         bent = float(np.abs(places - halves).max())
         ends = np.stack([rows.base, rows.base + rows.sign * levels])
-        # x, its product and the sum are rounded to 24 bits: the sum is about a code, the others |offset| more
-        rounded = 2.0**-24 * (3 * (float(np.abs(ends).max()) + 2) + 2 * float(np.abs(offset).max()))
+        product = 2.0**-24 * (float(np.abs(ends).max()) + 2 + float(np.abs(offset).max()))
+        exact = 0.5 - bent - product * (1 + bool(offset.any()))
         reach = ((ends - offset) / slope).astype(np.float32)
-        lo, hi, least, most, slope, offset = (
-            v.astype(np.float32).reshape(1, 1, -1, 1)
-            for v in (ends.min(axis=0), ends.max(axis=0), reach.min(axis=0), reach.max(axis=0), slope, offset)
+        slope, offset, least, most = (
+            v.astype(np.float32).reshape(1, 1, -1, 1) for v in (slope, offset, reach.min(axis=0), reach.max(axis=0))
         )
-        line = _Line(slope, offset if offset.any() else None, lo, hi, least, most, 0.5 - bent - rounded)
-        return line if line.safe > STRAIGHT else None
+        line = _Line(slope, offset if offset.any() else None, least, most, exact, exact - product)
+        return line if line.safe_double > STRAIGHT else None
 
     def __call__(self, values: Floats) -> tuple[Singles, Singles]:
         """Codes, and how far the line is from them; both NaN where the value is."""
@@ -238,24 +237,19 @@ class SteppedQuantizer(HostQuantizer):
     def _rounded(self, values: Floats, line: _Line) -> tuple[Singles, bool]:
         """By a line; what comes close to a bound is compared with the bounds beside it."""
         codes, off = line(values)
-        furthest = np.maximum.reduce(off, axis=None, initial=0.0)
-        if furthest <= line.safe:
+        safe, furthest = (
+            line.safe if values.dtype == np.float32 else line.safe_double,
+            np.maximum.reduce(off, axis=None),
+        )
+        if furthest <= safe:
             return codes, False
-        place = np.flatnonzero(off > line.safe)  # not NaN, which the furthest is then
-        channel = 0 if self.count == 1 else place // self.inner % self.count
-        close, flat, fence = values.reshape(-1).take(place), codes.reshape(-1), self.rows.bounds.shape[1] + 2
-        base, sign = self.rows.base[channel], self.rows.sign[channel]
-        reached = sign * (flat.take(place).astype(np.int64) - base)
-        reached += close >= self._fenced.take(reached + channel * fence + 1)
-        reached -= close < self._fenced.take(reached + channel * fence)
-        flat[place] = base + sign * reached
+        (close,) = (off.reshape(-1) > safe).nonzero()  # not NaN, which the furthest is then
+        channel = close // self.inner % self.count
+        for c in set(channel.tolist()):
+            place = close if self.count == 1 else close[channel == c]
+            reached = self.rows.bounds[c].searchsorted(values.reshape(-1).take(place), side="right")
+            codes.reshape(-1)[place] = reached * self.rows.sign[c] + self.rows.base[c]
         return codes, bool(np.isnan(furthest))
-
-    @cached_property
-    def _fenced(self) -> Doubles:
-        """The bounds with infinities around them, channel after channel."""
-        fence = np.full((self.count, 1), np.inf)
-        return np.concatenate([-fence, self.rows.bounds, fence], axis=1).reshape(-1)
 
     def __str__(self) -> str:
         each = f" in each of {self.count} channels" if self.count > 1 else ""
