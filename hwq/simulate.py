@@ -127,13 +127,11 @@ class Simulator:
     def _run(self, codes: Mapping[str, Codes], keep: bool, first: int, lean: bool = False) -> dict[str, Codes]:
         known, edges = self.graph.edges, dict(codes)
         for step in self.steps:
-            arrays = [edges[e] for e in step.inputs]
-            if step.dtypes:
-                arrays = [a.astype(d, copy=False) for a, d in zip(arrays, step.dtypes, strict=True)]
-            results = step.kernel(*arrays, first=first) if step.draws else step.kernel(*arrays)
-            edges.update(zip(step.outputs, results, strict=True))
-            for name, edge in step.checked:
-                _check(name, edge, edges[name])
+            if step.simple:
+                source, result = step.simple
+                (edges[result],) = step.kernel(edges[source])
+            else:
+                step.run(edges, first)
             if not keep:
                 for name in step.done:
                     del edges[name]
@@ -159,6 +157,23 @@ class _Step:
     outputs: tuple[str, ...]
     checked: tuple[tuple[str, Edge], ...]  # those that the kernel is not proved to keep in their range
     done: tuple[str, ...]  # edges that nothing reads after it
+
+    @cached_property
+    def simple(self) -> tuple[str, str] | None:
+        """Its input and its output, where there is no more to it."""
+        if len(self.inputs) > 1 or len(self.outputs) > 1 or self.dtypes or self.draws or self.checked:
+            return None
+        return self.inputs[0], self.outputs[0]
+
+    def run(self, edges: dict[str, Codes], first: int) -> None:
+        """Add its outputs to the edges, each within its range."""
+        arrays = [edges[e] for e in self.inputs]
+        if self.dtypes:
+            arrays = [a.astype(d, copy=False) for a, d in zip(arrays, self.dtypes, strict=True)]
+        results = self.kernel(*arrays, first=first) if self.draws else self.kernel(*arrays)
+        edges.update(zip(self.outputs, results, strict=True))
+        for name, edge in self.checked:
+            _check(name, edge, edges[name])
 
 
 def _keep_freed_memory() -> None:

@@ -48,7 +48,8 @@ class Blocks:
     def product(self, left: Array, right: Array) -> Array:
         """`left @ right`, the taps being the last axis of `left` and the last but one of `right`."""
         if len(self.cuts) == 1:
-            return np.asarray(left.dot(right) if left.ndim == right.ndim == 2 else left @ right)
+            sums: Array = left.dot(right) if left.ndim == right.ndim == 2 else left @ right
+            return sums
         first, *rest = self.cuts
         total = (left[..., first] @ right[..., first, :]).astype(np.float64)
         for cut in rest:

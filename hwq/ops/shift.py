@@ -141,11 +141,11 @@ class Shift(Op):
         total, to_integer = self.sum_edge(x), {Rounding.HALF_EVEN: np.rint, Rounding.FLOOR: np.floor}.get(self.rounding)
         if to_integer is None or not 0 <= self.drop <= MOST_DROPPED or max(abs(total.lo), abs(total.hi)) >= SINGLE:
             return None
-        least, most = max(self.lo, -SINGLE), min(self.hi, SINGLE)
+        least, most, factor = float(max(self.lo, -SINGLE)), float(min(self.hi, SINGLE)), 2.0**-self.drop
         add = None if self.add is None else self.add.reshape(1, 1, -1, 1).astype(np.float32)
 
         def run(codes: Codes) -> Codes:
-            scaled = (codes if add is None else codes + add) * codes.dtype.type(2.0**-self.drop)
+            scaled = (codes if add is None else codes + add) * factor
             to_integer(scaled, scaled)
             return np.asarray(scaled.clip(least, most, scaled))
 
