@@ -11,8 +11,8 @@ from hwq import constants
 from hwq.constants import quantize_constant
 from hwq.exact import rationals, scalar
 from hwq.fixed import Rounding, round_ratio
-from hwq.ops import products
-from hwq.ops.products import signed_sums
+from hwq.ops import sums
+from hwq.ops.sums import heaviest, signed_sums
 
 
 def exactly(x, a, b, rounding: Rounding, lo: int, hi: int, after) -> np.ndarray:
@@ -44,7 +44,7 @@ def test_a_quantized_constant_is_that_of_fractions(rounding: Rounding, at_once: 
 
 @pytest.mark.parametrize("at_once", [1, 40, 1 << 15])
 def test_signed_sums_are_those_of_integers(at_once: int, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(products, "AT_ONCE", at_once)
+    monkeypatch.setattr(sums, "AT_ONCE", at_once)
     rng = np.random.default_rng(at_once)
     rows = rng.integers(-9, 10, (23, 31))
     far = np.asarray([[1 << 61, 1 << 61, 1 << 61, -5], [-(1 << 61), -(1 << 61), -(1 << 61), 7]])
@@ -52,4 +52,5 @@ def test_signed_sums_are_those_of_integers(at_once: int, monkeypatch: pytest.Mon
     for case in cases:
         up, down = signed_sums(case)
         assert up.tolist() == [sum(max(v, 0) for v in row) for row in case.tolist()]
+        assert heaviest(case) == max(sum(map(abs, row)) for row in case.tolist())
         assert down.tolist() == [sum(min(v, 0) for v in row) for row in case.tolist()]

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hwq.ops.sums import heaviest
+
 FLOAT32_EXACT, FLOAT64_EXACT = 1 << 24, 1 << 53
 LEAST_TAPS = 128  # of a block: fewer, and the additions cost what the products save
 
@@ -32,12 +34,12 @@ class Blocks:
         whole = (slice(0, taps),)
         if most < FLOAT32_EXACT or most >= FLOAT64_EXACT:
             return Blocks(np.float32 if most < FLOAT32_EXACT else object, whole)
-        fewest = max(2, int(np.abs(rows).sum(axis=1).max()) * reach // FLOAT32_EXACT)
+        fewest = max(2, heaviest(rows) * reach // FLOAT32_EXACT)
         for count in range(fewest, taps // LEAST_TAPS + 1):
             ends = np.linspace(0, taps, count + 1).astype(int)
-            heaviest = np.add.reduceat(np.abs(rows), ends[:-1], axis=1).max()
-            if int(heaviest) * reach < FLOAT32_EXACT:
-                return Blocks(np.float32, tuple(starmap(slice, pairwise(ends.tolist()))))
+            cuts = tuple(starmap(slice, pairwise(ends.tolist())))
+            if all(heaviest(rows[:, cut]) * reach < FLOAT32_EXACT for cut in cuts):
+                return Blocks(np.float32, cuts)
         return Blocks(np.float64, whole)
 
     @property

@@ -16,30 +16,10 @@ from hwq.ir import Edge
 from hwq.ops.base import Op, Rom, proved
 from hwq.ops.blocks import Blocks
 from hwq.ops.coding import Binary, Coding, coding_of, term_type
+from hwq.ops.sums import signed_sums
 from hwq.ops.units import Kind, Unit, product_units, signed_digits
 
 PROVED_PRODUCTS = 1 << 23  # that the proof of a range may take
-AT_ONCE = 1 << 15  # weights that are summed together
-
-
-def signed_sums(rows: Codes) -> tuple[Codes, Codes]:
-    """The sum of each row's positive elements, and of its negative ones; exact. Reads all once, takes no memory."""
-    most = max(-int(rows.min(initial=0)), int(rows.max(initial=0)))
-    if rows.dtype == object or most * rows.shape[1] >= INT64_SAFE:
-        wide = rows.astype(object)
-        return np.maximum(wide, 0).sum(axis=1), np.minimum(wide, 0).sum(axis=1)
-    total, up = np.zeros((2, len(rows)), dtype=np.int64)
-    along = int(rows.strides[1] > rows.strides[0])
-    some = max(1, AT_ONCE // rows.shape[1 - along])
-    for start in range(0, rows.shape[along], some):
-        part = slice(start, start + some)
-        if along:
-            total += rows[:, part].sum(axis=1)
-            up += np.maximum(rows[:, part], 0).sum(axis=1)
-        else:
-            total[part] = rows[part].sum(axis=1)
-            up[part] = np.maximum(rows[part], 0).sum(axis=1)
-    return up, total - up
 
 
 class Products(Op):

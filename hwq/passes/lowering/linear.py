@@ -12,7 +12,7 @@ from hwq.exact import Rationals, common_step, elementwise, narrowed, scalar, squ
 from hwq.fixed import Codes, code_dtype, log2_exact
 from hwq.ir import Shape
 from hwq.ops import Dense
-from hwq.ops.products import signed_sums
+from hwq.ops.sums import signed_sums
 from hwq.passes.lowering.grids import settled
 from hwq.passes.lowering.state import Affine, Coded, Lowering, State, coded
 from hwq.passes.lowering.weights import agreement_bias, quantized_next, without_factors
