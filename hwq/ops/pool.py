@@ -12,7 +12,8 @@ import numpy as np
 from hwq.errors import InternalError
 from hwq.fixed import Codes, FixedType, code_dtype
 from hwq.ir import Edge
-from hwq.ops.base import Kernel, Op, Rom, Sample, as_codes, held, inverse, wide_constant
+from hwq.ops.base import Kernel, Op, Rom, Sample, held, inverse, wide_constant
+from hwq.ops.blocks import FLOAT32_EXACT
 from hwq.ops.units import Kind, Unit
 from hwq.window import Reduction, Window, WindowAxis
 
@@ -85,7 +86,8 @@ class Pool(Op):
         (x,) = inputs
         (y,) = self.infer(inputs)
         total = self.accumulator(x)
-        dtype = code_dtype(min(total.lo, x.lo), max(total.hi, x.hi))
+        lo, hi = min(total.lo, x.lo), max(total.hi, x.hi)
+        dtype = np.float32 if max(abs(lo), abs(hi)) < FLOAT32_EXACT else code_dtype(lo, hi)
         outside = {Reduction.LARGEST: x.lo, Reduction.LEAST: x.hi, Reduction.SUM: self.pad}[self.how]
         join = {Reduction.LARGEST: np.maximum, Reduction.LEAST: np.minimum, Reduction.SUM: np.add}[self.how]
         whole = tuple(i + 1 for i, (k, n) in enumerate(zip(self.window.kernel, x.shape, strict=True)) if k == n > 1)
@@ -100,13 +102,13 @@ class Pool(Op):
                 return (join.reduce(held(taken, dtype), axis=1).reshape(codes.shape[0], *y.shape),)
             data = held(codes, dtype)
             if over_axes:
-                return (as_codes(join.reduce(data, axis=whole, keepdims=True), y.lo, y.hi),)
+                return (join.reduce(data, axis=whole, keepdims=True),)
             padded = _padded(data, self.window, outside)
             acc = None
             for k in product(*map(range, self.window.kernel)):
                 part = self.window.slices(padded, y.shape, k)
                 acc = part.copy(order="K") if acc is None else join(acc, part, out=acc)
-            return (as_codes(acc, y.lo, y.hi),)
+            return (np.asarray(acc),)
 
         return kernel
 
