@@ -11,7 +11,7 @@ import numpy as np
 
 from hwq.errors import InternalError
 from hwq.fixed import Codes, FixedType, code_dtype
-from hwq.ir import Edge
+from hwq.ir import Edge, Shape
 from hwq.ops.base import Kernel, Op, Rom, Sample, held, inverse, wide_constant
 from hwq.ops.blocks import FLOAT32_EXACT
 from hwq.ops.units import Kind, Unit
@@ -94,6 +94,8 @@ class Pool(Op):
         others = [m for i, m in enumerate(self.window.moves()) if i + 1 not in whole]
         over_axes = not any(others) and not self.window.padded
 
+        moving = [axis for axis, moves in enumerate(self.window.moves()) if moves]
+        cuts = {axis: self._cuts(axis, y.shape) for axis in moving}
         few = None if self.window.padded or y.size * self.window.taps > GATHER_LIMIT else self._places(x)
 
         def kernel(codes: Codes) -> tuple[Codes, ...]:
@@ -103,14 +105,21 @@ class Pool(Op):
             data = held(codes, dtype)
             if over_axes:
                 return (join.reduce(data, axis=whole, keepdims=True),)
-            padded = _padded(data, self.window, outside)
-            acc = None
-            for k in product(*map(range, self.window.kernel)):
-                part = self.window.slices(padded, y.shape, k)
-                acc = part.copy(order="K") if acc is None else join(acc, part, out=acc)
+            acc = _padded(data, self.window, outside)
+            for axis in moving:  # one after the other: sums and extrema of windows are those of their rows
+                first, *others = [acc[cut] for cut in cuts[axis]]
+                acc = first.copy(order="K")
+                for part in others:
+                    join(acc, part, out=acc)
             return (np.asarray(acc),)
 
         return kernel
+
+    def _cuts(self, axis: int, outputs: Shape) -> list[tuple[slice, ...]]:
+        """What each kernel position along an axis reads of (batch, ...) data."""
+        every = (slice(None),) * (axis + 1)
+        kernel, rank = self.window.kernel[axis], self.window.rank
+        return [(*every, self.window.cuts(outputs, (k,) * rank)[axis]) for k in range(kernel)]
 
     def _places(self, x: Edge) -> Codes:
         """(taps, outputs): where in the flat tensor each kernel position reads; nothing lies in the padding."""
