@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hwq.fixed import Codes, code_dtype
+from hwq.fixed import Codes
 from hwq.ir import Edge
-from hwq.ops.base import Channels, Kernel, Rom, Sample, held
-from hwq.ops.blocks import FLOAT32_EXACT
+from hwq.ops.base import Channels, Kernel, Rom, Sample, held, quick_dtype
 from hwq.ops.joint import ScaledJointOp, columns, expanded, joint_shape, scaled_range
 
 
@@ -36,7 +35,7 @@ class Add(ScaledJointOp):
         (y,) = self.infer(inputs)
         parts = [scaled_range(m, 0, e) for m, e in ((self.left, a), (self.right, b))]
         bound = 2 * max(1, *(abs(int(v)) for ends in parts for end in ends for v in end))
-        dtype = np.float32 if bound < FLOAT32_EXACT else code_dtype(-bound, bound)
+        dtype = quick_dtype(bound)
         factors = [None if (m == 1).all() else held(m, dtype).reshape(1, 1, -1, 1) for m in (self.left, self.right)]
 
         def scaled(codes: Codes, edge: Edge, factor: Codes | None) -> Codes:

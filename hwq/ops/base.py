@@ -19,6 +19,8 @@ from hwq.ir import Edge, Shape
 from hwq.ops.coding import Coding
 from hwq.ops.units import Unit
 
+FLOAT32_EXACT, FLOAT64_EXACT = 1 << 24, 1 << 53  # the integers below are
+
 Kernel = Callable[..., tuple[Codes, ...]]
 """Takes code arrays of shape (batch, *edge.shape) and returns one per output."""
 
@@ -158,6 +160,13 @@ def held(codes: Any, dtype: Any) -> Codes:
     if dtype is object and codes.dtype.kind == "f":
         return np.asarray(codes.astype(np.int64).astype(object))
     return np.asarray(codes.astype(dtype, copy=False))
+
+
+def quick_dtype(bound: int) -> Any:
+    """The quickest dtype in which integers of at most `bound` in magnitude are exact: floats up to 24 and 53 bits."""
+    if bound < FLOAT64_EXACT:
+        return np.float32 if bound < FLOAT32_EXACT else np.float64
+    return code_dtype(-bound, bound)
 
 
 def as_codes(values: Any, lo: int, hi: int) -> Codes:

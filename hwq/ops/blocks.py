@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hwq.ops.base import FLOAT32_EXACT, FLOAT64_EXACT
 from hwq.ops.sums import heaviest
 
-FLOAT32_EXACT, FLOAT64_EXACT = 1 << 24, 1 << 53
 LEAST_TAPS = 128  # of a block: fewer, and the additions cost what the products save
 
 Array = npt.NDArray[Any]

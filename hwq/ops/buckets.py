@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hwq.fixed import Codes
-from hwq.ops.lines import SINGLE, fitted
+from hwq.ops.base import FLOAT32_EXACT
+from hwq.ops.lines import Staircase, fitted
 
 TABLE_LIMIT = 1 << 22  # entries; past it bisection is the better choice
 DIRECT_LIMIT = 1 << 18  # entries of a table that holds the codes themselves
@@ -41,7 +42,7 @@ class Direct:
         count, span = table.shape
         narrow = np.min_scalar_type(min(int(table.min()), -1 - int(table.max())))
         first = (np.arange(count) * span - lowest).reshape(1, 1, -1, 1)
-        few = max(abs(lowest), abs(lowest + span), count * span) < SINGLE
+        few = max(abs(lowest), abs(lowest + span), count * span) < FLOAT32_EXACT
         return Direct(table.astype(narrow).reshape(-1), first, first.astype(np.float32 if few else np.float64))
 
     def __call__(self, x: Codes) -> Codes:
@@ -62,7 +63,8 @@ def counted(thresholds: Codes, lowest: int, highest: int) -> Codes:
 
 def evaluator(table: Codes, lowest: int) -> Callable[[Codes], Codes]:
     """What gives the codes (C, N) of x = lowest, lowest + 1, ... in each channel: a line, else a look-up."""
-    return fitted(table, lowest) or Direct.listing(table, lowest)
+    stairs = Staircase.of_table(table, lowest)
+    return (None if stairs is None else fitted(stairs)) or Direct.listing(table, lowest)
 
 
 @dataclass(frozen=True, eq=False)

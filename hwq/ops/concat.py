@@ -8,9 +8,9 @@ from math import prod
 
 import numpy as np
 
-from hwq.fixed import Codes, FixedType, code_dtype
+from hwq.fixed import Codes, FixedType
 from hwq.ir import Edge
-from hwq.ops.base import Kernel, Op, Sample
+from hwq.ops.base import Kernel, Op, Sample, held, quick_dtype
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,7 @@ class Concat(Op):
     """Codes keep their integers: where the parts' binary points differ the output is plain integers (frac 0)."""
 
     kind = "concat"
+    lean = True
     axis: int
 
     def infer(self, inputs: tuple[Edge, ...]) -> tuple[Edge, ...]:
@@ -39,10 +40,10 @@ class Concat(Op):
 
     def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
         (y,) = self.infer(inputs)
-        dtype = code_dtype(y.lo, y.hi)
+        dtype = quick_dtype(max(abs(y.lo), abs(y.hi)))
 
         def kernel(*codes: Codes) -> tuple[Codes, ...]:
-            return (np.concatenate([c.astype(dtype) for c in codes], axis=self.axis + 1),)
+            return (np.concatenate([held(c, dtype) for c in codes], axis=self.axis + 1),)
 
         return kernel
 

@@ -19,7 +19,7 @@ from hwq.ops.columns import Columns
 from hwq.ops.products import Products
 from hwq.window import Window, WindowAxis
 
-FEW_SAMPLES = 4  # that are convolved by a matrix with zeros in it
+FEW_SAMPLES = 8  # that are convolved by a matrix with zeros in it
 MATRIX_LIMIT, WHOLE_LIMIT = 1 << 18, 1 << 15  # elements of a banded one, and of one for all of a sample
 Convolve = Callable[[Codes], Codes]
 """Sums of products of (batch, C, ...) codes, (batch, M, ...)."""

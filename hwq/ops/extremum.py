@@ -9,7 +9,7 @@ import numpy as np
 
 from hwq.fixed import Codes, FixedType
 from hwq.ir import Edge
-from hwq.ops.base import Channels, Kernel, Rom, Sample, as_codes
+from hwq.ops.base import Channels, Kernel, Rom, Sample, held, quick_dtype
 from hwq.ops.joint import ScaledJointOp, columns, expanded, joint_shape, scaled_range
 from hwq.ops.units import Kind
 
@@ -19,6 +19,7 @@ class Extremum(ScaledJointOp):
     """`left`, `right` and `add` (C,) are integers, chosen by the output's channel; `frac` is the result's point."""
 
     kind = "extremum"
+    lean = True
     joins_by = Kind.COMPARE
     largest: bool
     left: Codes
@@ -59,15 +60,16 @@ class Extremum(ScaledJointOp):
         everything = [v for ends in self._ends(inputs) for end in ends for v in end]
         bound = 4 * max(1, *(abs(int(v)) for v in [*everything, *self.add.tolist()]))
         rows = (self.left, self.right, self.add)
-        left, right, add = (as_codes(v, -bound, bound).reshape(1, 1, -1, 1) for v in rows)
+        dtype = quick_dtype(bound)
+        left, right, add = (held(v, dtype).reshape(1, 1, -1, 1) for v in rows)
 
         def kernel(*codes: Codes) -> tuple[Codes, ...]:
             wide = [
-                self.channels.view(as_codes(expanded(c, e.shape, y.shape), -bound, bound))
+                self.channels.view(held(expanded(c, e.shape, y.shape), dtype))
                 for c, e in zip(codes, inputs, strict=True)
             ]
             best = pick(wide[0] * left, wide[1] * right + add)
-            return (as_codes(best.reshape(codes[0].shape[0], *y.shape), y.lo, y.hi),)
+            return (best.reshape(codes[0].shape[0], *y.shape),)
 
         return kernel
 

@@ -8,9 +8,9 @@ from math import prod
 
 import numpy as np
 
-from hwq.fixed import Codes, FixedType, code_dtype
+from hwq.fixed import Codes, FixedType
 from hwq.ir import Edge
-from hwq.ops.base import Kernel, Op, Rom, Sample, inverse, wide_constant
+from hwq.ops.base import Kernel, Op, Rom, Sample, held, inverse, quick_dtype, wide_constant
 from hwq.selection import Selection
 
 
@@ -34,6 +34,7 @@ class Gather(Op):
     """`fill` is a code; axes that stay as they are run together in one loop."""
 
     kind = "gather"
+    lean = True
     selection: Selection
     fill: int = 0
 
@@ -64,10 +65,10 @@ class Gather(Op):
 
     def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
         (y,) = self.infer(inputs)
-        dtype = code_dtype(y.lo, y.hi)
+        dtype = quick_dtype(max(abs(y.lo), abs(y.hi)))
 
         def kernel(codes: Codes) -> tuple[Codes, ...]:
-            return (self.selection.apply(codes.astype(dtype, copy=False), self.fill),)
+            return (self.selection.apply(held(codes, dtype), self.fill),)
 
         return kernel
 

@@ -1,7 +1,7 @@
-"""Step functions of integers as straight lines, rounded and clamped in float32: the quickest exact form there is.
+"""Step functions of integers as straight lines, rounded and clamped in floats: the quickest exact form there is.
 
-For the simulator only. A line is fitted to a table of the function and then evaluated at every entry: only where all of
-them are equal is it used, so that nothing hangs on an argument about rounding.
+For the simulator only. A line is fitted to the steps of a function and then evaluated at both sides of every step. Both
+only rise, or only fall, so where they agree there they agree everywhere: nothing hangs on an argument about rounding.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ import numpy.typing as npt
 from hwq.fixed import Codes
 from hwq.ir import Shape
 
-SINGLE = 1 << 24  # integers below it are exact in float32
+EXACT = ((np.float32, 1 << 24), (np.float64, 1 << 53))  # below which a dtype holds every integer
+STEPS_LIMIT = 1 << 21  # over all channels
 PAIRS_LIMIT = 1 << 20  # pairs of steps, over all channels, that bound the spacing
-COLUMN = (1, 1, -1, 1)
 REPEATED = 1 << 15  # elements, at most, over which a row of parameters is laid out
+COLUMN = (1, 1, -1, 1)
 Array = npt.NDArray[Any]
 Doubles = npt.NDArray[np.float64]
 
@@ -39,10 +40,72 @@ def repeated(row: Array) -> Callable[[Shape], Array]:
 
 
 @dataclass(frozen=True, eq=False)
+class Staircase:
+    """In channel c of the integers `lowest..highest`: `first[c]`, and `sign[c]` more from each of `steps[c]` on.
+
+    `steps` (C, K) ascend, NaN after a channel's last; they lie above `lowest`.
+    """
+
+    first: Codes
+    sign: Codes
+    steps: Doubles
+    lowest: int
+    highest: int
+
+    @cached_property
+    def count(self) -> Codes:
+        """Steps of each channel."""
+        return np.asarray(np.isfinite(self.steps).sum(axis=1))
+
+    @property
+    def ends(self) -> tuple[int, int]:
+        """The least and the greatest code."""
+        last = self.first + self.sign * self.count
+        return int(min(self.first.min(), last.min())), int(max(self.first.max(), last.max()))
+
+    @staticmethod
+    def of_table(table: Codes, lowest: int) -> Staircase | None:
+        """From the codes (C, N) of x = lowest, lowest + 1, ...; None where they do not move by one and one way."""
+        moves = np.diff(table, axis=1)
+        up, down = moves.max(axis=1, initial=0), moves.min(axis=1, initial=0)
+        if up.max() > 1 or down.min() < -1 or (up * down).any():
+            return None
+        count = np.abs(table[:, -1] - table[:, 0])
+        steps = np.full((len(table), max(1, int(count.max()))), np.nan)
+        channel, place = np.nonzero(moves)
+        number = np.arange(len(channel)) - (np.cumsum(count) - count)[channel]
+        steps[channel, number] = place + 1 + lowest
+        return Staircase(table[:, 0], np.where(down < 0, -1, 1), steps, lowest, lowest + table.shape[1] - 1)
+
+    @staticmethod
+    def of_thresholds(thresholds: Codes, base: Codes, sign: Codes, lowest: int, highest: int) -> Staircase | None:
+        """From rows of ascending thresholds; None where one is there twice."""
+        inside = (thresholds > lowest) & (thresholds <= highest)
+        below, count = (thresholds <= lowest).sum(axis=1), inside.sum(axis=1)
+        steps = np.full((len(thresholds), max(1, int(count.max(initial=0)))), np.nan)
+        channel, place = np.nonzero(inside)
+        steps[channel, place - below[channel]] = thresholds[channel, place]
+        if (np.diff(steps, axis=1) == 0).any():
+            return None
+        return Staircase(base + sign * below, sign, steps, lowest, highest)
+
+    def is_given_by(self, line: Callable[[Codes], Codes]) -> bool:
+        """Whether a function that never turns has the codes on both sides of every step, and at both ends."""
+        rows, number = len(self.steps), np.arange(1, self.steps.shape[1] + 1)
+        taken = np.isfinite(self.steps)
+        after = np.where(taken, self.steps, self.lowest)
+        x = np.concatenate([np.full((rows, 1), self.lowest), np.full((rows, 1), self.highest), after, after - taken], 1)
+        passed = np.where(taken, number, 0)
+        reached = np.concatenate([np.zeros((rows, 1)), self.count[:, None], passed, passed - taken], axis=1)
+        found = line(x.T.reshape(-1, 1, rows, 1)).reshape(-1, rows).T
+        return bool(np.array_equal(found, self.first[:, None] + self.sign[:, None] * reached))
+
+
+@dataclass(frozen=True, eq=False)
 class Reached:
     """`y = [x >= bound[c]]`: a single step, from 0 to 1."""
 
-    bound: npt.NDArray[np.float32]  # (1, 1, C, 1)
+    bound: Array  # (1, 1, C, 1)
 
     def __call__(self, x: Codes) -> Codes:
         """int8 codes of (batch, outer, C, inner) integers, which may be held as floats."""
@@ -51,17 +114,17 @@ class Reached:
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """`y = clip(rint(slope[c] x + offset[c]), lo, hi)` in float32."""
+    """`y = clip(rint(slope[c] x + offset[c]), lo, hi)` in the dtype of the parameters."""
 
-    slope: npt.NDArray[np.float32]  # (1, 1, C, 1), or (1, 1, 1, 1) for all channels
-    offset: npt.NDArray[np.float32]
-    lo: np.float32
-    hi: np.float32
+    slope: Array  # (1, 1, C, 1), or (1, 1, 1, 1) for all channels
+    offset: Array
+    lo: Any
+    hi: Any
 
     def __call__(self, x: Codes) -> Codes:
-        """float32 codes of (batch, outer, C, inner) integers, which may be held as floats."""
+        """Codes, held as floats, of (batch, outer, C, inner) integers, which may be held as floats."""
         slope, offset = self._over(x.shape)
-        y = x.astype(np.float32, copy=False) * slope
+        y = x.astype(self.slope.dtype, copy=False) * slope
         y += offset
         np.rint(y, y)
         return np.asarray(y.clip(self.lo, self.hi, y))
@@ -72,55 +135,44 @@ class Line:
         slope, offset = repeated(self.slope), repeated(self.offset)
         return lambda shape: (slope(shape), offset(shape))
 
-    def gives(self, table: Codes, lowest: int) -> bool:
-        """Whether it has the codes (C, N) of x = lowest, lowest + 1, ..., all of them."""
-        count, span = table.shape
-        every = np.arange(lowest, lowest + span, dtype=np.float32)
-        found = self(np.broadcast_to(every[:, None], (span, count)).reshape(span, 1, count, 1))
-        return bool(np.array_equal(found.reshape(span, count).T, table))
 
-
-def fitted(table: Codes, lowest: int) -> Reached | Line | None:
-    """What gives the codes (C, N) of x = lowest, lowest + 1, ... in each channel; None where no line does."""
-    lo, hi = int(table.min()), int(table.max())
-    if max(abs(lowest), abs(lowest + table.shape[1]), abs(lo), abs(hi)) >= SINGLE:
+def fitted(stairs: Staircase, spacing: Doubles | None = None) -> Reached | Line | None:
+    """What gives the codes of a staircase, whose steps are `spacing` (C,) apart where that is known; None: no line."""
+    (lo, hi), count = stairs.ends, stairs.count
+    most = max(abs(stairs.lowest), abs(stairs.highest), abs(lo), abs(hi))
+    dtypes = [dtype for dtype, limit in EXACT if most < limit]
+    if not dtypes or stairs.steps.size > STEPS_LIMIT:
         return None
-    moves = np.diff(table, axis=1)
-    up, down = moves.max(axis=1, initial=0), moves.min(axis=1, initial=0)
-    if up.max() > 1 or down.min() < -1 or (up * down).any():
-        return None
-    if (lo, hi) == (0, 1) and not down.any():
-        bound = lowest + (table == 0).sum(axis=1)
-        return Reached(bound.astype(np.float32).reshape(COLUMN))
-    lines = (_line(table, moves, lowest, shared) for shared in (True, False))
-    return next((line for line in lines if line is not None and line.gives(table, lowest)), None)
+    if (lo, hi) == (0, 1) and not (count * (stairs.sign < 0)).any():
+        bound = np.where(stairs.first == 1, stairs.lowest, np.where(count, stairs.steps[:, 0], np.inf))
+        return Reached(bound.astype(dtypes[0]).reshape(COLUMN))
+    if spacing is None:
+        if stairs.steps.size * stairs.steps.shape[1] > PAIRS_LIMIT:
+            return None
+        least, greatest = _spacings(stairs.steps, 8.0 * (stairs.highest - stairs.lowest + 1))
+        choices = [_middle(least, greatest, shared) for shared in (True, False)]
+    else:
+        choices = [spacing]
+    for dtype in dtypes:
+        for chosen in choices:
+            line = _line(stairs, chosen, dtype)
+            if stairs.is_given_by(line):
+                return line
+    return None
 
 
-def _line(table: Codes, moves: Codes, lowest: int, shared: bool) -> Line | None:
-    """A line in the middle of those that keep each step between its x and the one before; `shared`: for all channels.
+def _line(stairs: Staircase, spacing: Doubles, dtype: Any) -> Line:
+    """A line in the middle of those that keep each step between its x and the one before.
 
     Step k of a channel is at `origin + k spacing`.
     """
-    first, last = table[:, 0], table[:, -1]
-    count = np.abs(last - first)
-    steps = _steps(moves, count, lowest)
-    if len(table) * steps.shape[1] ** 2 > PAIRS_LIMIT:
-        return None
-    spacing = _middle(*_spacings(steps, 8.0 * table.shape[1]), shared)
-    origins = steps - np.arange(steps.shape[1]) * spacing[:, None]
+    origins = stairs.steps - np.arange(stairs.steps.shape[1]) * spacing[:, None]
+    shared = bool((spacing == spacing[0]).all())
     origin = _middle(np.fmax.reduce(origins, axis=1) - 1, np.fmin.reduce(origins, axis=1), shared)
-    slope = np.where(count, np.where(last < first, -1, 1) / spacing, 0.0)
-    offset = first + np.where(count, slope * (spacing / 2 - origin), 0.0)
-    return Line(_row(slope), _row(offset), np.float32(table.min()), np.float32(table.max()))
-
-
-def _steps(moves: Codes, count: Codes, lowest: int) -> Doubles:
-    """The x from which each step is taken, a row per channel; NaN after its last."""
-    steps = np.full((len(moves), max(1, int(count.max()))), np.nan)
-    channel, place = np.nonzero(moves)
-    number = np.arange(len(channel)) - (np.cumsum(count) - count)[channel]
-    steps[channel, number] = place + 1 + lowest
-    return steps
+    slope = np.where(stairs.count, stairs.sign / spacing, 0.0)
+    offset = stairs.first + np.where(stairs.count, slope * (spacing / 2 - origin), 0.0)
+    lo, hi = stairs.ends
+    return Line(_row(slope, dtype), _row(offset, dtype), dtype(lo), dtype(hi))
 
 
 def _spacings(steps: Doubles, most: float) -> tuple[Doubles, Doubles]:
@@ -139,7 +191,7 @@ def _middle(lo: Doubles, hi: Doubles, shared: bool) -> Doubles:
     return np.full(len(lo), (least + most) / 2) if shared and least < most else (lo + hi) / 2
 
 
-def _row(values: Doubles) -> npt.NDArray[np.float32]:
+def _row(values: Doubles, dtype: Any) -> Array:
     """Numbers of channels in the shape of parameters; a single one where all are equal."""
     same = bool((values == values[0]).all())
-    return values[: 1 if same else None].astype(np.float32).reshape(COLUMN)
+    return values[: 1 if same else None].astype(dtype).reshape(COLUMN)

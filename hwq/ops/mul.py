@@ -8,7 +8,7 @@ from math import prod
 
 from hwq.fixed import Codes, FixedType
 from hwq.ir import Edge
-from hwq.ops.base import Kernel, Sample, as_codes
+from hwq.ops.base import Kernel, Sample, held, quick_dtype
 from hwq.ops.joint import JointOp, expanded, joint_shape
 from hwq.ops.units import Kind, Unit
 
@@ -18,6 +18,7 @@ class Mul(JointOp):
     """`shifts` are what is added to each operand's codes (a zero point, taken out); fractions add up."""
 
     kind = "mul"
+    lean = True
     shifts: tuple[int, int] = (0, 0)
     lanes: int = 0  # elements a cycle; 0: all
 
@@ -39,12 +40,12 @@ class Mul(JointOp):
         a, b = inputs
         (y,) = self.infer(inputs)
         limits = [t for kind in self.operands(inputs) for t in (abs(kind.lo), abs(kind.hi))]
-        bound = max(*limits, abs(y.lo), abs(y.hi), 1)
+        dtype = quick_dtype(max(*limits, abs(y.lo), abs(y.hi), 1))
 
         def kernel(first: Codes, second: Codes) -> tuple[Codes, ...]:
-            left = as_codes(expanded(first, a.shape, y.shape), -bound, bound) + self.shifts[0]
-            right = as_codes(expanded(second, b.shape, y.shape), -bound, bound) + self.shifts[1]
-            return (as_codes(left * right, y.lo, y.hi),)
+            left = held(expanded(first, a.shape, y.shape), dtype) + self.shifts[0]
+            right = held(expanded(second, b.shape, y.shape), dtype) + self.shifts[1]
+            return (left * right,)
 
         return kernel
 

@@ -8,16 +8,15 @@ from functools import cached_property
 
 import numpy as np
 
-from hwq.fixed import INT64_SAFE, Codes, FixedType, Rounding
+from hwq.fixed import INT64_SAFE, Codes, FixedType, Rounding, code_dtype
 from hwq.ir import Edge
-from hwq.ops.base import Channels, Kernel, Op, Rom, Sample, as_codes, proved
+from hwq.ops.base import FLOAT64_EXACT, Channels, Kernel, Op, Rom, Sample, as_codes, proved
 from hwq.ops.buckets import DIRECT_LIMIT, evaluator
 from hwq.ops.coding import Coding, coding_of, term_type
 from hwq.ops.joint import columns, factor_type, scaled_range, with_coding
+from hwq.ops.lines import STEPS_LIMIT, Line, Reached, Staircase, fitted
 from hwq.ops.shift import Circuit, Shift
 from hwq.ops.units import Kind, Unit, product_units
-
-FLOAT64_EXACT = 1 << 53
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,8 +75,31 @@ class MultiplyShift(Op):
             every = np.broadcast_to(np.arange(x.lo, x.hi + 1)[:, None], (span, count))
             direct = evaluator(exact(every.reshape(span, 1, count, 1)).reshape(span, count).T, x.lo)
             return self.channels.kernel(direct)
-        run = self._doubles(x) or exact
-        return self.channels.kernel(run)
+        line = self._line(x, exact)
+        single = isinstance(line, Line) and line.slope.dtype == np.float32
+        return self.channels.kernel((line if single else None) or self._doubles(x) or line or exact)
+
+    def _line(self, x: Edge, exact: Callable[[Codes], Codes]) -> Line | Reached | None:
+        """Scaled, rounded and clamped floats, where each of their steps is at the same code; None where one is not."""
+        count = self.channels.count
+        if code_dtype(x.lo, x.hi) is object:
+            return None
+        ends = np.broadcast_to(np.asarray([x.lo, x.hi])[:, None], (2, count))
+        first, last = exact(ends.reshape(2, 1, count, 1)).reshape(2, count)
+        number = np.arange(int(np.abs(last - first).max()))
+        if number.size * count > STEPS_LIMIT:
+            return None
+        rising, sign = (last >= first)[:, None], np.where(last < first, -1, 1)[:, None]
+        slope, offset = (np.ldexp(v.astype(np.float64), -self.drop)[:, None] for v in (self.mult, self.add))
+        place = (first[:, None] + sign * number + rising - offset) / np.where(slope, slope, 1)
+        near = np.where(rising, np.ceil(place), np.floor(place) + 1)  # one off at most
+        passed = [exact(np.clip(near + off, x.lo, x.hi).T.reshape(-1, 1, count, 1)) for off in (-1, 0)]
+        early, there = (sign * (y.reshape(-1, count).T - first[:, None]) > number for y in passed)
+        steps = near + 1 - there - early
+        steps[number >= np.abs(last - first)[:, None]] = np.nan
+        stairs = Staircase(first, sign[:, 0], steps, x.lo, x.hi)
+        spacing = np.abs(1 / np.where(slope, slope, 1))[:, 0]
+        return fitted(stairs, spacing) if stairs.is_given_by(exact) else None
 
     def _doubles(self, x: Edge) -> Callable[[Codes], Codes] | None:
         """In float64, where every product and sum fits 53 bits; None where one does not."""

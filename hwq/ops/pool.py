@@ -10,10 +10,9 @@ from math import prod
 import numpy as np
 
 from hwq.errors import InternalError
-from hwq.fixed import Codes, FixedType, code_dtype
+from hwq.fixed import Codes, FixedType
 from hwq.ir import Edge, Shape
-from hwq.ops.base import Kernel, Op, Rom, Sample, held, inverse, wide_constant
-from hwq.ops.blocks import FLOAT32_EXACT
+from hwq.ops.base import Kernel, Op, Rom, Sample, held, inverse, quick_dtype, wide_constant
 from hwq.ops.units import Kind, Unit
 from hwq.window import Reduction, Window, WindowAxis
 
@@ -86,8 +85,7 @@ class Pool(Op):
         (x,) = inputs
         (y,) = self.infer(inputs)
         total = self.accumulator(x)
-        lo, hi = min(total.lo, x.lo), max(total.hi, x.hi)
-        dtype = np.float32 if max(abs(lo), abs(hi)) < FLOAT32_EXACT else code_dtype(lo, hi)
+        dtype = quick_dtype(max(abs(v) for v in (total.lo, total.hi, x.lo, x.hi)))
         outside = {Reduction.LARGEST: x.lo, Reduction.LEAST: x.hi, Reduction.SUM: self.pad}[self.how]
         join = {Reduction.LARGEST: np.maximum, Reduction.LEAST: np.minimum, Reduction.SUM: np.add}[self.how]
         whole = tuple(i + 1 for i, (k, n) in enumerate(zip(self.window.kernel, x.shape, strict=True)) if k == n > 1)

@@ -10,7 +10,7 @@ import numpy as np
 
 from hwq.fixed import Codes, FixedType
 from hwq.ir import Edge
-from hwq.ops.base import Channels, Kernel, Op, Rom, Sample, as_codes
+from hwq.ops.base import Channels, Kernel, Op, Rom, Sample, held, quick_dtype
 from hwq.ops.coding import Coding, coding_of, term_type
 from hwq.ops.joint import with_coding
 from hwq.ops.units import Kind, Unit, product_units
@@ -21,6 +21,7 @@ class Scale(Op):
     """`mult` and `add` (C,) are integers; the binary point stays that of x."""
 
     kind = "scale"
+    lean = True
     mult: Codes
     add: Codes
     channels: Channels = Channels()
@@ -49,12 +50,12 @@ class Scale(Op):
         (x,) = inputs
         (y,) = self.infer(inputs)
         bound = max(abs(y.lo), abs(y.hi), max(abs(x.lo), abs(x.hi)) * max(abs(int(m)) for m in self.mult))
-        mult = as_codes(self.mult, -bound, bound).reshape(1, 1, -1, 1)
-        add = as_codes(self.add, -bound, bound).reshape(1, 1, -1, 1)
+        dtype = quick_dtype(bound)
+        mult, add = (held(v, dtype).reshape(1, 1, -1, 1) for v in (self.mult, self.add))
 
         def kernel(codes: Codes) -> tuple[Codes, ...]:
-            acc = self.channels.view(as_codes(codes, -bound, bound)) * mult + add
-            return (as_codes(acc.reshape(codes.shape), y.lo, y.hi),)
+            acc = self.channels.view(held(codes, dtype)) * mult + add
+            return (acc.reshape(codes.shape),)
 
         return kernel
 

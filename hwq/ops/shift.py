@@ -9,10 +9,10 @@ import numpy as np
 
 from hwq.fixed import Codes, FixedType, Overflow, Rounding, round_shift
 from hwq.ir import Edge
-from hwq.ops.base import Channels, Kernel, Op, Rom, Sample, as_codes, proved
+from hwq.ops.base import FLOAT64_EXACT, Channels, Kernel, Op, Rom, Sample, as_codes, held, proved, quick_dtype
 from hwq.ops.units import Kind, Unit
 
-SINGLE, MOST_DROPPED = 1 << 24, 60  # codes that float32 holds, and scalings that it makes without loss
+MOST_DROPPED = 60  # by a scaling that float32 makes without loss
 
 
 @dataclass(frozen=True)
@@ -129,23 +129,20 @@ class Shift(Op):
         exact = self._integers(x)
         ends = np.broadcast_to(np.asarray([x.lo, x.hi], dtype=object)[:, None], (2, self.channels.count))
         proved(y, exact(ends.reshape(2, 1, self.channels.count, 1)))  # it never falls in between
-        doubles = self._doubles(x)
+        return self.channels.kernel(self._floats(x) or exact)
 
-        def run(codes: Codes) -> Codes:
-            return (doubles if doubles is not None and codes.dtype.kind == "f" else exact)(codes)
-
-        return self.channels.kernel(run)
-
-    def _doubles(self, x: Edge) -> Callable[[Codes], Codes] | None:
-        """On codes held as floats, in their dtype, where it and the rounding are exact; None where they are not."""
+    def _floats(self, x: Edge) -> Callable[[Codes], Codes] | None:
+        """In a float dtype that holds everything, where the rounding is one of floats'; None where there is none."""
         total, to_integer = self.sum_edge(x), {Rounding.HALF_EVEN: np.rint, Rounding.FLOOR: np.floor}.get(self.rounding)
-        if to_integer is None or not 0 <= self.drop <= MOST_DROPPED or max(abs(total.lo), abs(total.hi)) >= SINGLE:
+        dtype = quick_dtype(max(abs(v) for v in (total.lo, total.hi, x.lo, x.hi)))
+        if to_integer is None or not 0 <= self.drop <= MOST_DROPPED or np.dtype(dtype).kind != "f":
             return None
-        least, most, factor = float(max(self.lo, -SINGLE)), float(min(self.hi, SINGLE)), 2.0**-self.drop
-        add = None if self.add is None else self.add.reshape(1, 1, -1, 1).astype(np.float32)
+        least, most = (float(min(max(v, -FLOAT64_EXACT), FLOAT64_EXACT)) for v in (self.lo, self.hi))
+        add, factor = None if self.add is None else held(self.add, dtype).reshape(1, 1, -1, 1), 2.0**-self.drop
 
         def run(codes: Codes) -> Codes:
-            scaled = (codes if add is None else codes + add) * factor
+            held_codes = held(codes, dtype)
+            scaled = (held_codes if add is None else held_codes + add) * factor
             to_integer(scaled, scaled)
             return np.asarray(scaled.clip(least, most, scaled))
 

@@ -11,8 +11,7 @@ import numpy as np
 
 from hwq.fixed import Codes, FixedType, Overflow, Rounding
 from hwq.ir import Edge, Shape
-from hwq.ops.base import Kernel, Op, Rom, Sample, proved
-from hwq.ops.lines import SINGLE
+from hwq.ops.base import FLOAT32_EXACT, Kernel, Op, Rom, Sample, proved
 from hwq.ops.units import Kind, Unit
 
 WORD_BITS, DOUBLE_BITS = 62, 53
@@ -93,7 +92,7 @@ class Softmax(Op):
         doubles = self.sum_type(x.shape).width + self.frac + 3 <= DOUBLE_BITS
         divided = self._in_doubles if doubles else self._in_integers
         proved(self.infer(inputs)[0], divided(np.asarray([[1 << self.exp_frac], [0]])[: x.shape[self.axis]]))
-        table, singles = None, x.hi - x.lo < SINGLE
+        table, singles = None, x.hi - x.lo < FLOAT32_EXACT
         if self.furthest < TABLE_LIMIT:
             table = self.exponentials(np.arange(self.furthest + 1)).astype(np.float64 if doubles else np.int64)
 

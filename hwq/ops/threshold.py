@@ -11,6 +11,7 @@ from hwq.fixed import Codes, FixedType, code_dtype
 from hwq.ir import Edge
 from hwq.ops.base import Channels, Kernel, Op, Rom, Sample, as_codes, proved
 from hwq.ops.buckets import DIRECT_LIMIT, Buckets, counted, evaluator
+from hwq.ops.lines import Staircase, fitted
 from hwq.ops.units import Kind, Unit
 
 PARALLEL_LIMIT = 16  # thresholds compared side by side in hardware; above, a binary search
@@ -77,6 +78,10 @@ class Threshold(Op):
             table = self.base[:, None] + self.sign[:, None] * counted(self.thresholds, x.lo, x.hi)
             proved(y, table)
             return self.channels.kernel(evaluator(table, x.lo))
+        stairs = None if wide else Staircase.of_thresholds(self.thresholds, self.base, self.sign, x.lo, x.hi)
+        line = None if stairs is None else fitted(stairs)
+        if stairs is not None and line is not None:
+            return self.channels.kernel(line)
         if self.levels <= 2 or wide:
             count: Callable[[Codes], Codes] = self._compared
         else:
