@@ -17,7 +17,7 @@ from hwq.ir import Shape
 from hwq.ops.blocks import Blocks
 from hwq.window import Window
 
-PIECE = 1 << 25  # elements of the matrix of windows held at once
+PIECE, ALONE = 1 << 21, 1 << 18  # elements of the matrix of windows held at once; a sample with more of them goes alone
 
 Array = npt.NDArray[Any]
 
@@ -37,8 +37,9 @@ class Columns:
         return int(self.weights.shape[1])
 
     def pieces(self, outputs: Shape) -> int:
-        """Samples at once, so that the matrix of windows stays within bounds."""
-        return max(1, PIECE // (self.groups * self.n_in * self.window.taps * prod(outputs)))
+        """Samples at once: long rows for small images, for large ones a matrix that stays in the cache."""
+        size = self.groups * self.n_in * self.window.taps * prod(outputs)
+        return PIECE // size if size < ALONE else 1
 
     def __call__(self, data: Array, outputs: Shape) -> Array:
         """(M, outputs..., batch) sums of products."""
