@@ -24,7 +24,7 @@ from hwq.emulate import Emulator, load_library
 from hwq.errors import HwqError, SpecError
 from hwq.estimate import estimated
 from hwq.executors import Executor
-from hwq.frontends.loading import Source, load_model, self_contained
+from hwq.frontends.loading import Source, load_file, load_model, self_contained
 from hwq.frontends.onnx import read_model
 from hwq.ir import Graph
 from hwq.keras import convert, is_keras_file
@@ -306,10 +306,11 @@ def compile(
     """
     chosen = load_config(config)
     stage("reading the model")
-    model, folder = (convert(source), None) if is_keras_file(source) else load_model(source)
+    model, folder, data = (convert(source), None, None) if is_keras_file(source) else load_file(source)
     floating = model if chosen.quantize else None
     if chosen.quantize:  # from here on the model is a quantized one
-        model, chosen = quantized(model, read_plan(chosen.quantize)), replace(chosen, quantize={})
+        model, data = quantized(model, read_plan(chosen.quantize)), None
+        chosen = replace(chosen, quantize={})
     real, host_axes = _meaning(model, folder, chosen)
     names = list(dict.fromkeys(n.name for n in real.nodes))
     for pattern in chosen.unmatched(names):
@@ -327,7 +328,7 @@ def compile(
     fallback = Path(source).stem if isinstance(source, str | Path) else ""
     if fallback and not chosen.top:
         chosen = replace(chosen, top=identifier(fallback, "net"))
-    return Design(graph, chosen, self_contained(model, folder), floating)
+    return Design(graph, chosen, self_contained(model, folder, data), floating)
 
 
 def _meaning(model: ModelProto, folder: Path | None, config: Config) -> tuple[RealGraph, dict[str, int]]:

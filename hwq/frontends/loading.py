@@ -24,8 +24,14 @@ Source = str | Path | bytes | onnx.ModelProto
 
 def load_model(source: Source) -> tuple[onnx.ModelProto, Path | None]:
     """The parsed model and the folder its external data must lie in (None where it has no folder)."""
+    model, folder, _ = load_file(source)
+    return model, folder
+
+
+def load_file(source: Source) -> tuple[onnx.ModelProto, Path | None, bytes | None]:
+    """The same, and the bytes that were parsed."""
     if isinstance(source, onnx.ModelProto):
-        return _plausible(source, "the model"), None
+        return _plausible(source, "the model"), None, None
     folder: Path | None = None
     if isinstance(source, bytes):
         data, label = source, "the model"
@@ -47,7 +53,7 @@ def load_model(source: Source) -> tuple[onnx.ModelProto, Path | None]:
         raise ModelError(
             f"'{label}' is not an ONNX file, or is cut short", remedy="export or download it again"
         ) from None
-    return _plausible(model, label), folder
+    return _plausible(model, label), folder, data
 
 
 def _plausible(model: onnx.ModelProto, label: str) -> onnx.ModelProto:
@@ -160,10 +166,10 @@ def _with_external_data(tensor: onnx.TensorProto, folder: Path | None) -> onnx.T
     return inside
 
 
-def self_contained(model: onnx.ModelProto, folder: Path | None) -> bytes:
-    """The model as bytes, external data taken in."""
+def self_contained(model: onnx.ModelProto, folder: Path | None, data: bytes | None = None) -> bytes:
+    """The model as bytes, external data taken in; without such, the `data` that it was parsed from."""
     if not any(t.data_location == onnx.TensorProto.EXTERNAL for t in model.graph.initializer):
-        return model.SerializeToString(deterministic=True)
+        return model.SerializeToString(deterministic=True) if data is None else data
     inside = onnx.ModelProto()
     inside.CopyFrom(model)
     for tensor in inside.graph.initializer:

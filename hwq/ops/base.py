@@ -29,6 +29,8 @@ Kernel = Callable[..., tuple[Codes, ...]]
 class Rom:
     """A table of constants: `words[depth][lanes]` of integer codes, in two's complement or as `coding` says.
 
+    Codes of at most 62 bits may lie in any signed integers that hold them.
+
     Each cycle reads `rows` of its rows: all lanes at once, or (`whole_row` False) one lane after the other.
     """
 
@@ -46,16 +48,20 @@ class Rom:
         return self.type if self.coding is None else self.coding.word
 
     @property
+    def codes(self) -> Codes:
+        """The codes for arithmetic, (depth, lanes)."""
+        return self.words if self.words.dtype == object else self.words.astype(np.int64, copy=False)
+
+    @property
     def stored(self) -> Codes:
         """The stored words, (depth, lanes)."""
-        return self.words if self.coding is None else self.coding.encode(self.words)
+        return self.codes if self.coding is None else self.coding.encode(self.codes)
 
     def pieces(self, some: int = AT_ONCE) -> Iterator[Codes]:
         """The stored words of some thousand elements at a time, whole rows."""
         rows = max(1, some // max(1, self.lanes))
         for start in range(0, self.depth, rows):
-            part = self.words[start : start + rows]
-            yield part if self.coding is None else self.coding.encode(part)
+            yield replace(self, words=self.words[start : start + rows]).stored
 
     @property
     def label(self) -> str:

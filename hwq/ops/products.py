@@ -19,6 +19,7 @@ from hwq.ops.coding import Binary, Coding, coding_of, term_type
 from hwq.ops.sums import signed_sums
 from hwq.ops.units import Kind, Unit, product_units, signed_digits
 
+NARROW = tuple(np.dtype(f"i{octets}") for octets in (1, 2, 4, 8))
 PROVED_PRODUCTS = 1 << 23  # that the proof of a range may take
 
 
@@ -159,9 +160,12 @@ class Products(Op):
 
     @cached_property
     def words(self) -> Codes:
-        """The weights as (cycles, products of one)."""
+        """The weights as (cycles, products of one), in the least memory."""
         (pe, simd), (out_folds, tap_folds) = self.array, self.folds
         ordered = self.rows.reshape(out_folds, pe, tap_folds, simd).transpose(0, 2, 1, 3)
+        if ordered.dtype != object:
+            bits = self.weight_type.width + int(not self.weight_type.signed)
+            ordered = ordered.astype(next(t for t in NARROW if bits <= 8 * t.itemsize), order="C")
         return ordered.reshape(out_folds * tap_folds, pe * simd)
 
     def roms(self) -> tuple[Rom, ...]:

@@ -151,7 +151,7 @@ def histograms(graph: Graph) -> Iterator[str]:
         for rom in node.op.roms():
             if rom.role not in WEIGHTS or not rom.words.size:
                 continue
-            words = np.asarray(rom.words).reshape(-1)
+            words = rom.codes.reshape(-1)
             lo, hi = int(words.min()), int(words.max())
             width = max(1, -(-(hi - lo + 1) // BINS))
             bins = (hi - lo) // width + 1
