@@ -71,7 +71,7 @@ def quantize_constant(
     after: int | Codes = 0,
 ) -> Codes:
     """clip(round(a x + b) + after, lo, hi) of floats, exactly: estimated in float64, near-ties decided by fractions."""
-    values = np.asarray(x, dtype=np.float64)
+    values = x if x.dtype == np.float32 else np.asarray(x, dtype=np.float64)
     factor, shift = to_float(a), to_float(b)
     limit = float(max(abs(lo), abs(hi)) + 2)
     exact_products = not shift.any() and all(log2_exact(v) is not None for v in a.reshape(-1))
@@ -99,11 +99,14 @@ def quantize_constant(
 
 
 def _pieces(operands: tuple[npt.NDArray[Any], ...], outputs: int) -> Iterator[tuple[npt.NDArray[Any], ...]]:
-    """Views of arrays that broadcast to one shape, some thousand elements at a time; the last `outputs` are written."""
+    """Views of arrays that broadcast to one shape, some thousand elements at a time; the last `outputs` are written,
+    the others read as float64.
+    """
     modes: Any = [["readonly"]] * (len(operands) - outputs) + [["writeonly"]] * outputs
     flags: Any = ["external_loop", "buffered", "zerosize_ok"]
-    with np.nditer(operands, flags=flags, op_flags=modes, buffersize=AT_ONCE) as pieces:
-        yield from pieces
+    kinds = [np.float64 if mode == ["readonly"] else a.dtype for mode, a in zip(modes, operands, strict=True)]
+    with np.nditer(operands, flags=flags, op_flags=modes, op_dtypes=kinds, buffersize=AT_ONCE) as parts:
+        yield from parts
 
 
 def on_dyadic_grid(x: npt.NDArray[Any]) -> Coded | None:

@@ -35,11 +35,14 @@ def test_a_quantized_constant_is_that_of_fractions(rounding: Rounding, at_once: 
     per_channel = np.asarray(thirds, dtype=object).reshape(1, 5, 1)
     for x in (halves, halves * 3, halves * 1.5 + 1e-9, rng.normal(0, 9, (6, 5, 7)), np.asarray(2.5)):
         factors = (scalar(1), scalar(Fraction(1, 4)), scalar(Fraction(1, 3)), *((per_channel,) if x.ndim else ()))
+        x32 = np.float32(x)
         for a in factors:
             for b, after in ((scalar(0), 0), (scalar(Fraction(1, 2)), 3), (scalar(Fraction(1, 3)), np.asarray([-2]))):
                 got = quantize_constant(x, a, b, rounding, -7, 7, after)
                 assert got.dtype == np.int64
                 assert np.array_equal(got, exactly(x, a, b, rounding, -7, 7, after))
+                narrow = quantize_constant(x32, a, b, rounding, -7, 7, after)
+                assert np.array_equal(narrow, exactly(x32, a, b, rounding, -7, 7, after))
 
 
 @pytest.mark.parametrize("at_once", [1, 40, 1 << 15])

@@ -81,7 +81,17 @@ def _texts(model: onnx.ModelProto) -> Iterator[Any]:
 
 
 def read_tensor(tensor: onnx.TensorProto, folder: Path | None) -> npt.NDArray[Any]:
-    """A tensor as float64, int64 or bool; sizes are checked before memory is taken."""
+    """A tensor as float64, int64 or bool."""
+    return widened(stored_tensor(tensor, folder))
+
+
+def widened(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """float32 as float64; others as they are."""
+    return array.astype(np.float64) if array.dtype == np.float32 else array
+
+
+def stored_tensor(tensor: onnx.TensorProto, folder: Path | None) -> npt.NDArray[Any]:
+    """A tensor as float64, int64 or bool, or float32 as it lies in the file; sizes are checked beforehand."""
     dims = tuple(tensor.dims)
     if any(d < 0 for d in dims) or prod(dims) > MAX_ELEMENTS or len(dims) > MAX_AXES:
         raise ModelError(f"tensor '{tensor.name}' has the absurd shape {list(dims)}", remedy="export the model again")
@@ -101,7 +111,7 @@ def read_tensor(tensor: onnx.TensorProto, folder: Path | None) -> npt.NDArray[An
         return array.astype(np.int64)
     if np.issubdtype(array.dtype, np.complexfloating):
         raise UnsupportedError(f"tensor '{tensor.name}' holds complex numbers", remedy="hwq compiles real numbers only")
-    return array.astype(np.float64)
+    return array if array.dtype == np.float32 else array.astype(np.float64)
 
 
 def element_types(graph: onnx.GraphProto) -> dict[str, int]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import onnx
 from onnx import helper
 
@@ -33,7 +34,7 @@ from hwq.frontends import (
 )
 from hwq.frontends.call import MAX_ELEMENTS, Call, Rule, Signal, Value
 from hwq.frontends.decomposed import without_the_parts
-from hwq.frontends.loading import Source, element_types, load_model, read_tensor
+from hwq.frontends.loading import Source, element_types, load_model, read_tensor, stored_tensor, widened
 from hwq.frontends.order import in_order
 from hwq.ir import Shape
 from hwq.names import unique_namer
@@ -156,7 +157,7 @@ class _Walk:
         for tensor in self.graph.initializer:
             if tensor.name in self.env:
                 raise ModelError(f"tensor '{tensor.name}' is defined twice", remedy="export the model again")
-            self.env[tensor.name] = read_tensor(tensor, self.folder)
+            self.env[tensor.name] = stored_tensor(tensor, self.folder)
         if self.graph.sparse_initializer:
             raise UnsupportedError("sparse initializers", remedy="store the weights densely")
 
@@ -200,7 +201,7 @@ class _Walk:
             kind=node.op_type,
             domain=node.domain,
             version=self.versions.get(node.domain, 0) or self.versions.get("ai.onnx", 0),
-            inputs=[self.env[i] for i in node.input],
+            inputs=[self._input(node, i) for i in node.input],
             types=[self.types.get(i, 0) for i in node.input],
             attributes={a.name: self._attribute(node, a) for a in node.attribute},
             n_outputs=len(node.output),
@@ -214,6 +215,13 @@ class _Walk:
         for name, value in zip(node.output, values, strict=False):
             if name:
                 self.env[name] = value
+
+    def _input(self, node: onnx.NodeProto, name: str) -> Value | None:
+        """What a node reads: constants as float64, except where large ones are quantized at once."""
+        value = self.env[name]
+        if not isinstance(value, np.ndarray) or (node.domain in QONNX_DOMAINS and node.op_type in qonnx.NARROW):
+            return value
+        return widened(value)
 
     def _apply(self, call: Call) -> list[Value]:
         rule = RULES.get(call.domain, {}).get(call.kind)

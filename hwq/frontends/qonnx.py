@@ -13,11 +13,12 @@ import numpy as np
 from hwq import real
 from hwq.constants import Coded, quantize_constant
 from hwq.exact import Rationals, elementwise, rationals, scalar, squeeze_uniform
-from hwq.fixed import Rounding
+from hwq.fixed import Rounding, pieces
 from hwq.frontends.call import Call, Rule, Signal, Value
 from hwq.frontends.standard import affine, product, weights_of
 
 MAX_BITS = 64
+NARROW = ("Quant", "IntQuant", "BipolarQuant")  # read constants in float32 as they lie in the file
 
 ROUNDINGS: MappingProxyType[str, Rounding] = MappingProxyType(
     {
@@ -85,7 +86,7 @@ def quantize(call: Call, op: real.Quantize) -> list[Value]:
     if op.lo is None or op.hi is None:
         raise call.fail("a truncated constant", "fold it before export")
     values = call.array(0, "the tensor")
-    if not np.isfinite(np.asarray(values, dtype=np.float64)).all():
+    if not all(np.isfinite(part).all() for part in pieces(values)):
         raise call.fail("a constant that holds NaN or infinity", "retrain or re-export the model")
     codes = quantize_constant(values, op.a, op.b, op.rounding, op.lo, op.hi, op.after)
     return [Coded(codes, op.scale, op.offset)]
