@@ -21,6 +21,7 @@ from hwq.emulate import cores, load_library
 from hwq.errors import ToolError
 from hwq.fixed import Codes
 from hwq.ir import Graph
+from hwq.layer_units import with_shared_layers
 from hwq.simulate import Simulator
 from hwq.targets import Target
 from hwq.toolchain import Headers, native_headers, require_headers
@@ -170,7 +171,7 @@ class Bench:
         stage: Stage = lambda label: None,
     ) -> tuple[dict[str, Codes], str]:
         """Output codes by name from the project's own testbench, and the trace if one was asked for."""
-        program = built(self._recipe(defines), stage)
+        program = self._program(defines, stage)
         samples = next(iter(inputs.values())).shape[0]
         parts = 1 if defines or self.graph.draws else max(1, min(cores(), samples // PART_SAMPLES))
         if parts == 1:
@@ -222,6 +223,17 @@ class Bench:
             }
             written = work / report
             return got, written.read_text() if written.is_file() else ""
+
+    def _program(self, defines: tuple[str, ...], stage: Stage) -> Path:
+        """The testbench, with layers in both units; where that does not compile, the units as they are."""
+        recipe = self._recipe(defines)
+        files, units = with_shared_layers(recipe.files, recipe.units)
+        try:
+            return built(replace(recipe, files=files, units=units), stage)
+        except ToolError:
+            if units == recipe.units:
+                raise
+        return built(recipe, stage)
 
     def _recipe(self, defines: tuple[str, ...]) -> Recipe:
         home = data_folder("hls_testbench")

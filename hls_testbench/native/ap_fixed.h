@@ -37,6 +37,7 @@ template <class T> class slice {
  public:
   constexpr HWQ_INLINE slice(T &value, int hi, int lo) : value(value), hi(hi), lo(lo) {}
   constexpr HWQ_INLINE auto bits() const { return value.bits(hi, lo); }
+  constexpr HWQ_INLINE unsigned long long to_uint64() const { return native::as<unsigned long long>(bits()); }
   constexpr HWQ_INLINE slice &operator=(const slice &other) { return set(other.bits()); }
   template <class U> constexpr HWQ_INLINE slice &operator=(const slice<U> &other) { return set(other.bits()); }
   template <class N, native::if_integer<N> = 0> constexpr HWQ_INLINE slice &operator=(N v) { return set(v); }

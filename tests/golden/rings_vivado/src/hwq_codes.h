@@ -34,12 +34,15 @@ template <class T, class C> inline T from_code(const C &code) {
   return value;
 }
 
+// The highest bit of a type's code that is in 64-bit word k.
+template <class T> inline int last_bit(int k) {
+  return 64 * k + 63 < format<T>::width ? 64 * k + 63 : format<T>::width - 1;
+}
+
 // The same from 64-bit words, the lowest first, for codes wider than a machine integer.
 template <class T, int N> inline T from_words(const unsigned long long (&words)[N]) {
-  ap_uint<64 * N> code = 0;
-  for (int k = 0; k < N; ++k) code.range(64 * k + 63, 64 * k) = words[k];
   T value;
-  value.range(format<T>::width - 1, 0) = code.range(format<T>::width - 1, 0);
+  for (int k = 0; k < N; ++k) value.range(last_bit<T>(k), 64 * k) = words[k];
   return value;
 }
 template <class T> inline T from_words(const unsigned long long (&words)[1]) { return from_code<T>(words[0]); }
@@ -69,13 +72,9 @@ template <class T, int W> inline T popcount(const ap_uint<W> &bits) {
 // How many 64-bit words a code takes, and word k of it, sign-extended.
 template <class T> inline int word_count(const T &) { return (format<T>::width + 63) / 64; }
 template <class T> inline long long word(const T &value, int k) {
-  ap_int<((format<T>::width + 63) / 64) * 64> code;
-  if (format<T>::is_signed) {
-    code = ap_int<format<T>::width>(value.range(format<T>::width - 1, 0));
-  } else {
-    code = ap_uint<format<T>::width>(value.range(format<T>::width - 1, 0));
-  }
-  return ap_int<64>(code.range(64 * k + 63, 64 * k)).to_int64();
+  const unsigned long long bits = value.range(last_bit<T>(k), 64 * k).to_uint64();
+  const int above = 64 * k + 63 - last_bit<T>(k);  // bits of the word past those of the code
+  return format<T>::is_signed ? static_cast<long long>(bits << above) >> above : static_cast<long long>(bits);
 }
 
 }  // namespace hwq
