@@ -86,7 +86,7 @@ class MultiplyShift(Op):
             return None
         ends = np.broadcast_to(np.asarray([x.lo, x.hi])[:, None], (2, count))
         first, last = exact(ends.reshape(2, 1, count, 1)).reshape(2, count)
-        number = np.arange(int(np.abs(last - first).max()))
+        number = np.arange(max(1, int(np.abs(last - first).max())))
         if number.size * count > STEPS_LIMIT:
             return None
         rising, sign = (last >= first)[:, None], np.where(last < first, -1, 1)[:, None]
