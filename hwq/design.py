@@ -20,7 +20,7 @@ from hwq.codegen.render import Settings, render
 from hwq.codegen.streams import render_stream, stream_record
 from hwq.config import Config, load_config
 from hwq.describe import TensorInfo, input_infos, layer_rows, output_infos, port_record, weights_digest
-from hwq.emulate import Emulator, load_library
+from hwq.emulate import Emulator, emulator_of
 from hwq.errors import HwqError, SpecError
 from hwq.estimate import estimated
 from hwq.executors import Executor
@@ -97,9 +97,7 @@ class Design:
 
         Built once per design and kept in the build cache ($XDG_CACHE_HOME/hwq).
         """
-        settings, target = self.settings(), get_target("native")
-        sources = render(self.graph, target, settings)
-        return Emulator(self._simulator, load_library(sources, self.graph, settings.top, stage))
+        return emulator_of(self._simulator, self.settings(), stage)
 
     def settings(self) -> Settings:
         target = get_target(self.config.target)

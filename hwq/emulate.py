@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,29 +15,43 @@ import numpy.typing as npt
 
 from hwq.build import NATIVE_FLAGS, Recipe, built
 from hwq.codegen.batch import batch_entry, c_face, host_converts
+from hwq.codegen.naming import layer_functions
+from hwq.codegen.render import Settings, render, rom_text
 from hwq.errors import ToolError
 from hwq.fixed import Codes
 from hwq.ir import Graph
+from hwq.linked_roms import as_unit, machine_integers
+from hwq.processor import for_processor, samples_at_once
 from hwq.simulate import Simulator, decode, outer_shape
+from hwq.targets import Target
+from hwq.targets.native import EMULATOR
 from hwq.toolchain import native_headers
 from hwq.vectors import codes_of_words, words_of_codes, words_per_code
 
 Floats = npt.NDArray[np.float64]
 Arrays = Sequence[npt.NDArray[Any]]
+Stage = Callable[[str], None]
 BATCH = "batch/{}"
+LINKED = "src/weights/linked"  # of the file in which a design's ROMs lie, without its ending
 
 
-def library_recipe(sources: Mapping[str, bytes], graph: Graph, top: str) -> Recipe:
+def _silent(label: str) -> None:
+    """For callers that do not ask what goes on."""
+
+
+def library_recipe(sources: Mapping[str, bytes], graph: Graph, top: str, at_once: int = 0) -> Recipe:
     """How a project's sources become a shared library of native types with a batch entry.
 
-    With the host header among them, and ports that it converts, the entry takes and gives real numbers too.
+    With the host header among them, and ports that it converts, the entry takes and gives real numbers too. `at_once`:
+    how many samples its function for several takes; 0 where it has none.
     """
     files = {name: content for name, content in sources.items() if name.startswith(("src/", "host/"))}
-    own = {BATCH.format(name): text.encode() for name, text in c_face(graph, top, _host(files, graph, top)).items()}
+    face = c_face(graph, top, _host(files, graph, top), at_once)
+    own = {BATCH.format(name): text.encode() for name, text in face.items()}
     own[BATCH.format("batch.cpp")] = batch_entry(graph, top).encode()
     return Recipe(
         {**files, **own},
-        (f"src/{top}.cpp", *(name for name in own if name.endswith(".cpp"))),
+        (f"src/{top}.cpp", *(name for name in own if name.endswith(".cpp")), *(n for n in files if n.endswith(".s"))),
         ("src", "host", "batch"),
         native_headers(),
         (*NATIVE_FLAGS, "-fvisibility=hidden"),
@@ -103,10 +119,40 @@ def cores() -> int:
 
 
 def load_library(
-    sources: Mapping[str, bytes], graph: Graph, top: str, stage: Callable[[str], None] = lambda label: None
+    sources: Mapping[str, bytes], graph: Graph, top: str, stage: Stage = _silent, at_once: int = 0
 ) -> Library:
     """Build (or find) the library of a project's sources, and load it."""
-    return Library(built(library_recipe(sources, graph, top), stage), graph, _host(sources, graph, top))
+    return Library(built(library_recipe(sources, graph, top, at_once), stage), graph, _host(sources, graph, top))
+
+
+def emulator_of(simulator: Simulator, settings: Settings, stage: Stage = _silent) -> Emulator:
+    """A design's own library: its native text, with sums and steps as a processor takes them."""
+    graph = for_processor(simulator.graph)
+    sources = emulator_sources(graph, settings)
+    return Emulator(simulator, load_library(sources, graph, settings.top, stage, samples_at_once(graph)))
+
+
+def emulator_sources(graph: Graph, settings: Settings) -> dict[str, bytes]:
+    """The sources of a graph that was made for a processor; its large ROMs in binary form where that can be linked."""
+    target = EMULATOR if sys.platform.startswith("linux") else replace(EMULATOR, links=0)
+    return {**render(graph, target, settings), **_linked(graph, settings.top, target)}
+
+
+def _linked(graph: Graph, top: str, target: Target) -> dict[str, bytes]:
+    """The ROMs that the sources only declare, as an assembly unit."""
+    functions, found = layer_functions(graph, top), {}
+    for node in graph.nodes:
+        for rom in node.op.roms():
+            text = rom_text(rom, functions[node.outputs[0]], target)
+            if text.linked(target.links):
+                found[text.name] = rom.stored.astype(machine_integers(text.native))
+    return as_unit(LINKED, found) if found else {}
+
+
+def _finite(values: npt.NDArray[Any]) -> bool:
+    """Whether all are numbers: then their sum is one, unless it overflows."""
+    with np.errstate(all="ignore"):
+        return bool(np.isfinite(np.add.reduce(values, axis=None)) or np.isfinite(values).all())
 
 
 class Emulator:
@@ -121,7 +167,7 @@ class Emulator:
         graph = self._simulator.graph
         values = self._simulator.values(x)
         results: dict[str, npt.NDArray[Any]]
-        if self._library.host and all(np.isfinite(v).all() for v in values.values()):
+        if self._library.host and all(_finite(v) for v in values.values()):
             results = self._library.evaluate(values, codes, threads)
         else:
             results = self._library.run(self._simulator.quantized(x), threads)

@@ -23,17 +23,17 @@ KINDS = MappingProxyType({"char": 1, "short": 2, "int": 4, "long long": 8})
 WORD = re.compile(rb"^typedef (signed|unsigned) (char|short|int|long long) (\w+)_word_t;", re.M)
 ARRAY = re.compile(rb"^static const (\w+)_word_t \1\[(\d{1,12})\]\[(\d{1,12})\] = \{\n", re.M)
 BLANK = bytes.maketrans(b"{},\n", b"    ")
-ASSEMBLY = """\
-.section .rodata
+SECTION = ".section .rodata\n"
+ARRAY_IN_ASSEMBLY = """\
 .balign 64
 .globl {name}
 .hidden {name}
 .type {name}, %object
 .size {name}, {size}
 {name}:
-.incbin "{path}"
-.section .note.GNU-stack,"",%progbits
+.incbin "{path}", {first}, {size}
 """
+NO_STACK = '.section .note.GNU-stack,"",%progbits\n'
 
 
 def with_linked_roms(files: Mapping[str, bytes]) -> tuple[dict[str, bytes], tuple[str, ...]]:
@@ -51,9 +51,33 @@ def with_linked_roms(files: Mapping[str, bytes]) -> tuple[dict[str, bytes], tupl
         stem = path.removesuffix(".h")
         result[path] = header
         result[f"{stem}.bin"] = codes.tobytes()
-        result[f"{stem}.s"] = ASSEMBLY.format(name=name, size=codes.nbytes, path=f"{stem}.bin").encode()
+        result[f"{stem}.s"] = _assembly(f"{stem}.bin", {name: codes.nbytes})
         units.append(f"{stem}.s")
     return result, tuple(units)
+
+
+def as_unit(stem: str, arrays: Mapping[str, npt.NDArray[Any]]) -> dict[str, bytes]:
+    """An assembly unit, the first of two files, that defines arrays of these names."""
+    binary = b"".join(np.ascontiguousarray(a).tobytes() for a in arrays.values())
+    return {
+        f"{stem}.s": _assembly(f"{stem}.bin", {name: a.nbytes for name, a in arrays.items()}),
+        f"{stem}.bin": binary,
+    }
+
+
+def machine_integers(native: str) -> np.dtype[Any]:
+    """The dtype of a machine integer that C spells so."""
+    sign, _, kind = native.partition(" ")
+    return np.dtype(f"{'i' if sign == 'signed' else 'u'}{KINDS[kind]}")
+
+
+def _assembly(binary: str, sizes: Mapping[str, int]) -> bytes:
+    """What brings in arrays of so many bytes that lie one after the other in a file."""
+    parts, first = [SECTION], 0
+    for name, size in sizes.items():
+        parts.append(ARRAY_IN_ASSEMBLY.format(name=name, size=size, first=first, path=binary))
+        first += size
+    return "".join([*parts, NO_STACK]).encode()
 
 
 def _read(content: bytes) -> tuple[str, bytes, npt.NDArray[Any]] | None:
@@ -65,7 +89,7 @@ def _read(content: bytes) -> tuple[str, bytes, npt.NDArray[Any]] | None:
     end = content.find(b"\n};\n", array.end() - 1)
     if depth * lanes < LEAST or end < 0:
         return None
-    kind = np.dtype(f"{'i' if word[1] == b'signed' else 'u'}{KINDS[word[2].decode()]}")
+    kind = machine_integers(f"{word[1].decode()} {word[2].decode()}")
     codes = _codes(content[array.end() : end], depth, lanes, kind)
     if codes is None:
         return None

@@ -13,6 +13,7 @@ import pytest
 import hwq
 from hwq.codegen.naming import port_names
 from hwq.codegen.render import Settings, render
+from hwq.codegen.steps import line_of
 from hwq.exact import scalar
 from hwq.fixed import FixedType, Overflow, Rounding
 from hwq.hosts import SteppedQuantizer, TypedQuantizer
@@ -177,3 +178,35 @@ def test_a_stepped_port_of_several_channels_has_the_same_codes_however_they_are_
     assert quantizer.limits == (min(-7, -levels), 300 + levels)
     x[7, 3] = np.nan
     assert quantizer.lean(x) is None
+
+
+STEPS = {  # bounds, and whether a line is near all of them
+    "even": (np.arange(63) * 0.3 - 9, True),
+    "far apart": (np.arange(9) * 1e307, True),
+    "jittered": (np.arange(200) * 2.0 + np.random.default_rng(5).uniform(-0.9, 0.9, 200), True),
+    "a gap": (np.r_[np.arange(20), 50 + np.arange(20)].astype(float), False),
+    "doubling": (2.0 ** np.arange(-20, 20), False),
+    "few": (np.arange(7) * 1.0, False),
+    "repeated": (np.r_[np.arange(20), 19.0], False),
+    "unreachable": (np.r_[np.arange(20), np.inf], False),
+    "past doubles": (np.linspace(-1.0, 1.0, 20) * 1.7e308, False),
+}
+
+
+@pytest.mark.parametrize("steps", STEPS)
+def test_levels_by_a_line_are_levels_by_comparison(steps: str, tmp_path: Path):
+    bounds, even = STEPS[steps]
+    assert (line_of(bounds) is not None) == even
+    rows = Rows(bounds.reshape(1, -1), np.asarray([-3]), np.asarray([1]))
+    kind = FixedType(True, 12)
+    port = InputPort("given", "given", "given", SteppedQuantizer(rows, 1, 1))
+    edges = {"given": Edge((1,), kind, kind.lo, kind.hi)}
+    graph = Graph("net", (port,), (OutputPort("y", "given", scalar(1), scalar(0)),), (), edges)
+    finite = bounds[np.isfinite(bounds)]
+    x = np.concatenate(
+        [finite, np.nextafter(finite, np.inf), np.nextafter(finite, -np.inf), awkward(1.0, np.random.default_rng(6))]
+    )
+    x = np.concatenate([x, [np.finfo(float).max, np.finfo(float).min]]).reshape(-1, 1)
+    header = render(graph, get_target("vivado"), Settings("net", "", 5.0, "test"))["host/net_host.h"]
+    assert (b"near" in header) == even
+    assert np.array_equal(host_codes(graph, port, x, tmp_path), (x >= bounds).sum(axis=1, keepdims=True) - 3)

@@ -23,10 +23,11 @@ class BatchPort:
     words: int
 
 
-def c_face(graph: Graph, top: str, host: bool) -> dict[str, str]:
+def c_face(graph: Graph, top: str, host: bool, at_once: int = 0) -> dict[str, str]:
     """Name and text of the C header and the C++ unit through which software calls a project's top function.
 
-    `host`: there is a function for real numbers beside that for codes, by the project's host header.
+    `host`: there is a function for real numbers beside that for codes, by the project's host header. `at_once`: how
+    many samples its function for several takes; 0 where it has none.
     """
     names = array_names(graph, top)
     in_names, out_names = port_names(graph, top)
@@ -40,6 +41,7 @@ def c_face(graph: Graph, top: str, host: bool) -> dict[str, str]:
         "top": top,
         "guard": top.upper(),
         "host": host,
+        "at_once": at_once,
         "inputs": [port(in_names[p.name], p.edge) for p in graph.inputs],
         "outputs": [port(out_names[p.name], p.edge) for p in graph.outputs],
     }

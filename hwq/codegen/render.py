@@ -13,12 +13,14 @@ from hwq.codegen.environment import data_folder, environment
 from hwq.codegen.layout import indented
 from hwq.codegen.naming import array_names, generators, layer_names, port_names
 from hwq.codegen.roms import RomText, storage_hint
+from hwq.codegen.steps import line_of
 from hwq.errors import SpecError
 from hwq.exact import to_float, uniform
 from hwq.fixed import FixedType
 from hwq.hosts import SteppedQuantizer, TypedQuantizer
 from hwq.ir import Edge, Graph, InputPort, Node, OutputPort
 from hwq.ops import Reshape, Rom
+from hwq.processor import runs_of, samples_at_once
 from hwq.targets import Target
 
 LABEL = re.compile(r"^( *)\w+: (for \()")
@@ -115,11 +117,12 @@ def render(graph: Graph, target: Target, settings: Settings) -> dict[str, bytes]
         "uniform": uniform,
         "generators": generators(graph, settings.top),
         "stream": None,
+        "at_once": samples_at_once(graph),
     }
     env = environment()
     files = {
         f"src/{settings.top}.h": "project/top.h.j2",
-        f"src/{settings.top}.cpp": "project/top.cpp.j2",
+        f"src/{settings.top}.cpp": f"{target.tops}/top.cpp.j2",
         "src/types.h": "project/types.h.j2",
         "src/layers.h": "project/layers.h.j2",
         "src/hwq_codes.h": target.codes,
@@ -133,7 +136,11 @@ def render(graph: Graph, target: Target, settings: Settings) -> dict[str, bytes]
         rendered[f"src/{Path(carried).name}"] = (data_folder("hls_testbench") / carried).read_bytes()
     for layer in layers:
         for rom in layer.roms.values():
-            rendered[f"src/weights/{rom.name}.h"] = rom_header(rom, layer.node.name, target.rom_word(rom.type))
+            if rom.linked(target.links):
+                text = env.get_template("processor/rom.h.j2").render(rom=rom, node=layer.node.name)
+                rendered[f"src/weights/{rom.name}.h"] = text.encode()
+            else:
+                rendered[f"src/weights/{rom.name}.h"] = rom_header(rom, layer.node.name, target.rom_word(rom.type))
     return rendered
 
 
@@ -186,10 +193,12 @@ def layer_of(graph: Graph, node: Node, name: str, target: Target, arrays: Mappin
         "lanes": getattr(node.op, "lanes", 0) or x.size,
         "rows": prod(x.edge.shape[:-1]),
         "bound_type": bound_type(x.edge),
+        "runs": runs_of(node.op, x.edge) if target.tops == "processor" else None,
         "stream": None,
         "at": "i",
     }
-    return Layer(name, node, x, ys, roms, function_text(f"kernels/{node.op.kind}.h.j2", context), str(node.op))
+    text = function_text(f"{node.op.templates}/{node.op.kind}.h.j2", context)
+    return Layer(name, node, x, ys, roms, text, str(node.op))
 
 
 def function_text(template: str, context: Mapping[str, Any]) -> str:
@@ -322,6 +331,7 @@ def _calls(graph: Graph, layers: list[Layer], home: Mapping[str, str]) -> list[d
         {
             "layer": layer,
             "args": [home[e] for e in (*layer.node.inputs, *layer.node.outputs)],
+            "sizes": [graph.edges[e].size for e in (*layer.node.inputs, *layer.node.outputs)],
             "made": [(e, home[e], graph.edges[e].size) for e in layer.node.outputs],
         }
         for layer in layers
@@ -339,6 +349,7 @@ def host_of(graph: Graph, port: InputPort, target: Target) -> dict[str, Any]:
         rows = quantizer.rows
         host["rows"] = rows
         host["count"], host["inner"] = quantizer.count, quantizer.inner
+        host["line"] = line_of(rows.bounds[0]) if len(rows.bounds) == 1 else None
         host["bounds"] = [[repr(v) if v != float("inf") else "HUGE_VAL" for v in row] for row in rows.bounds.tolist()]
     return host
 

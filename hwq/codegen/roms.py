@@ -47,6 +47,10 @@ class RomText:
         extent = f"[{self.rom.depth}][{self.rom.lanes // self.rom.packed}]"
         return extent + (f"[{self.words}]" if self.words > 1 else "")
 
+    def linked(self, least: int) -> bool:
+        """Whether a build that links ROMs of `least` words and more (0: none) links this one."""
+        return 0 < least <= self.rom.words.size and self.words == 1 and self.rom.packed == 1
+
     def initialiser(self) -> Iterator[bytes]:
         """The text of its rows in braces, wrapped."""
         rom, kind = self.rom, self.rom.word_type

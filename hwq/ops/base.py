@@ -196,6 +196,7 @@ class Op(ABC):
     """A hardware op: integers in, integers out, exactly."""
 
     kind: ClassVar[str]
+    templates: ClassVar[str] = "kernels"  # the folder of its template
     lean: ClassVar[bool] = False  # whether its kernel takes and gives any dtype that holds the codes, floats too
     scattered: ClassVar[bool] = False  # whether the elements of one cycle lie apart in the arrays, not side by side
     bounded: ClassVar[bool] = False  # whether `prepare` always proves that no code can leave the inferred range

@@ -66,6 +66,8 @@ class Target:
     c_face: bool = False  # whether a project carries functions for C programs to call
     loop_pragmas_before: bool = False  # whether a loop's pragmas stand before it rather than in its body
     scverify: bool = False  # whether the testbench speaks Catapult's SCVerify
+    tops: str = "project"  # folder of the top function's template
+    links: int = 0  # words of a ROM from which on sources only declare it, and a build links them; 0: never
     codes: str = "project/codes_ap.h.j2"  # template that turns codes into the vendor's types and back
     advice: str = ""  # for the project's README: how to run the tool
     script: str = ""  # template of the build script, below templates/project

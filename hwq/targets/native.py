@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hwq.targets.base import Target
 from hwq.targets.styles import NATIVE_TYPES
 
@@ -23,4 +25,8 @@ TARGET = Target(
         "`make check` builds the testbench and runs it on the vectors; `make lib` builds libraries, static and shared, "
         "to be called from C by `src/{top}_c.h`."
     ),
+)
+
+EMULATOR = replace(  # of `Design.emulator`
+    TARGET, tops="processor", links=1024, carries=(*TARGET.carries, "native/hwq_sums.h", "native/hwq_steps.h")
 )

@@ -35,6 +35,45 @@ template <class T> inline void code_out(const T &value, long long *words) {
   for (int k = 0; k < (hwq::format<T>::width + 63) / 64; ++k) words[k] = hwq::word(value, k);
 }
 
+// Elements of a port as the integers that the host's functions write and read.
+template <class T> struct codes_into {
+  struct code {
+    template <class C> code &operator=(C v) {
+      value = hwq::from_code<T>(v);
+      return *this;
+    }
+    T &value;
+  };
+  code operator[](long i) const { return {port[i]}; }
+
+  T *const port;
+};
+
+template <class T> struct codes_of {
+  auto operator[](long i) const { return port[i].code(); }
+
+  const T *const port;
+};
+
+// Sample n of port point.
+inline void take_point(const void *in, long n, point_t *port, bool real) {
+  if (real) {
+    rings_host::quantize_point(static_cast<const double *>(in) + n * 2, codes_into<point_t>{port});
+    return;
+  }
+  const long long *const words = static_cast<const long long *>(in) + n * 2;
+  for (long i = 0; i < 2; ++i) port[i] = code_in<point_t>(words + i * 1);
+}
+
+inline void give_out_score(const fc3_t *port, void *out, long n, bool real) {
+  if (real) {
+    rings_host::dequantize_out_score(codes_of<fc3_t>{port}, static_cast<double *>(out) + n * 3);
+    return;
+  }
+  long long *const words = static_cast<long long *>(out) + n * 3;
+  for (long i = 0; i < 3; ++i) code_out(port[i], words + i * 1);
+}
+
 }  // namespace
 
 // Samples first..last-1, in real numbers where it says so; false where memory has run out.
@@ -45,22 +84,10 @@ bool run(const void *const *in, void *const *out, long first, long last, bool re
   buffer<fc3_t> own_out_score(3);
   fc3_t *const port_out_score = own_out_score.all;
   if (!port_out_score) return false;
-  buffer<long long> codes_point(2);
-  if (!codes_point.all) return false;
-  buffer<long long> codes_out_score(3);
-  if (!codes_out_score.all) return false;
   for (long n = first; n < last; ++n) {
-    const long long *in_point = static_cast<const long long *>(in[0]) + n * 2;
-    if (real_in) {
-      rings_host::quantize_point(static_cast<const double *>(in[0]) + n * 2, codes_point.all);
-      in_point = codes_point.all;
-    }
-    for (long i = 0; i < 2; ++i) port_point[i] = code_in<point_t>(in_point + i * 1);
+    take_point(in[0], n, port_point, real_in);
     ::rings(port_point, port_out_score);
-    long long *out_out_score = static_cast<long long *>(out[0]) + n * 3;
-    if (real_out) out_out_score = codes_out_score.all;
-    for (long i = 0; i < 3; ++i) code_out(port_out_score[i], out_out_score + i * 1);
-    if (real_out) rings_host::dequantize_out_score(out_out_score, static_cast<double *>(out[0]) + n * 3);
+    give_out_score(port_out_score, out[0], n, real_out);
   }
   return true;
 }

@@ -1,5 +1,6 @@
 // For the host: real inputs to codes, and codes to real outputs, exactly as hwq's Python simulator does it.
-// Needs nothing but <cmath>. Non-finite inputs are not accepted by the simulator; do not send them.
+// `codes` are integers of any type that holds them; nothing is needed but <cmath>. Non-finite inputs are not accepted by
+// the simulator; do not send them.
 #ifndef RINGS_HOST_H
 #define RINGS_HOST_H
 
@@ -10,8 +11,9 @@ namespace rings_host {
 // Model input point -> port point, 2 codes of s8: 255 steps
 inline long long quantize_point(double x, int channel) {
   // The least double of every level; a level is reached when x is at or above its bound.
-  static const double bounds[1][255] = {
-      {-2.610236210748553, -2.589763769879937, -2.5692913290113206, -2.548818888142705,
+  static const double bounds[257] = {
+      NAN,
+      -2.610236210748553, -2.589763769879937, -2.5692913290113206, -2.548818888142705,
        -2.5283464472740884, -2.5078740064054728, -2.487401565536856, -2.4669291246682405,
        -2.446456683799624, -2.4259842429310083, -2.405511802062392, -2.385039361193776,
        -2.3645669203251596, -2.344094479456544, -2.3236220385879274, -2.3031495977193117,
@@ -74,28 +76,24 @@ inline long long quantize_point(double x, int channel) {
        2.303149597719312, 2.323622038587928, 2.3440944794565444, 2.36456692032516,
        2.3850393611937766, 2.4055118020623922, 2.425984242931009, 2.4464566837996244,
        2.466929124668241, 2.4874015655368567, 2.507874006405473, 2.528346447274089,
-       2.5488188881427054, 2.569291329011321, 2.5897637698799376},
+       2.5488188881427054, 2.569291329011321, 2.5897637698799376,
+      NAN,  // comparisons with it fail
   };
-  int reached = 0, rest = 255;
-  while (rest > 0) {
-    const int half = rest / 2;
-    if (x >= bounds[channel][reached + half]) {
-      reached += half + 1;
-      rest -= half + 1;
-    } else {
-      rest = half;
-    }
-  }
+  double near = (x - bounds[1]) * 48.84615402811995 + 1;  // steps are almost even: at most one level off
+  if (!(near > 0)) near = 0;
+  if (near > 255) near = 255;
+  const int level = static_cast<int>(near);
+  const int reached = level + (x >= bounds[level + 1]) - (x < bounds[level]);
   (void)channel;
   return -128LL + reached;
 }
 
-inline void quantize_point(const double *x, long long *codes) {
+template <class C> inline void quantize_point(const double *x, C codes) {
   for (int i = 0; i < 2; ++i) codes[i] = quantize_point(x[i], 0);
 }
 
 // Port out_score -> model output score: value = scale * code + offset
-inline void dequantize_out_score(const long long *codes, double *values) {
+template <class C> inline void dequantize_out_score(C codes, double *values) {
   static const double offset[3] =
       {-0.14918152987957, 0.8926209211349487, -1.0493210554122925};
   for (int i = 0; i < 3; ++i) {
