@@ -65,11 +65,12 @@ def _host(sources: Mapping[str, bytes], graph: Graph, top: str) -> bool:
 
 
 class Library:
-    """A built batch entry: codes in, codes out, every sample exact; real numbers too where `host`."""
+    """A built batch entry: codes in, codes out, every sample exact; doubles too where `host`, singles by `floats`."""
 
-    def __init__(self, path: Path, graph: Graph, host: bool = False) -> None:
+    def __init__(self, path: Path, graph: Graph, host: bool = False, floats: bool = False) -> None:
         self.graph = graph
         self.host = host
+        self.floats = floats
         try:
             self._entry = ctypes.CDLL(str(path)).hwq_batch  # ctypes lets go of the interpreter lock in the call
         except (OSError, AttributeError) as error:
@@ -86,7 +87,7 @@ class Library:
             np.empty(samples * edges[p.edge].size * words_per_code(edges[p.edge]), dtype=np.int64)
             for p in self.graph.outputs
         ]
-        self._call(inputs, outs, samples, threads, False, False)
+        self._call(inputs, outs, samples, threads, 0, False)
         return {
             p.name: codes_of_words(out, edges[p.edge], samples) for p, out in zip(self.graph.outputs, outs, strict=True)
         }
@@ -95,15 +96,17 @@ class Library:
         self, values: Mapping[str, npt.NDArray[Any]], codes: bool, threads: int | None = None
     ) -> dict[str, npt.NDArray[Any]]:
         """The same from finite real values by input edge, to codes or to real values."""
-        inputs = [np.ascontiguousarray(values[p.edge], dtype=np.float64) for p in self.graph.inputs]
+        singles = self.floats and all(v.dtype == np.float32 for v in values.values())
+        given: Any = np.float32 if singles else np.float64
+        inputs = [np.ascontiguousarray(values[p.edge], dtype=given) for p in self.graph.inputs]
         samples = inputs[0].shape[0]
         kind = np.int64 if codes else np.float64
         outs = [np.empty((samples, *self.graph.edges[p.edge].shape), dtype=kind) for p in self.graph.outputs]
-        self._call(inputs, outs, samples, threads, True, not codes)
+        self._call(inputs, outs, samples, threads, 2 if singles else 1, not codes)
         return {p.name: out for p, out in zip(self.graph.outputs, outs, strict=True)}
 
     def _call(
-        self, inputs: Arrays, outs: Arrays, samples: int, threads: int | None, real_in: bool, real_out: bool
+        self, inputs: Arrays, outs: Arrays, samples: int, threads: int | None, real_in: int, real_out: bool
     ) -> None:
         if self._entry(_pointers(inputs), _pointers(outs), samples, threads or cores(), real_in, real_out):
             raise ToolError("no memory or threads for the native build", remedy="use smaller batches")
@@ -122,7 +125,8 @@ def load_library(
     sources: Mapping[str, bytes], graph: Graph, top: str, stage: Stage = _silent, at_once: int = 0
 ) -> Library:
     """Build (or find) the library of a project's sources, and load it."""
-    return Library(built(library_recipe(sources, graph, top, at_once), stage), graph, _host(sources, graph, top))
+    path = built(library_recipe(sources, graph, top, at_once), stage)
+    return Library(path, graph, _host(sources, graph, top), at_once > 0)
 
 
 def emulator_of(simulator: Simulator, settings: Settings, stage: Stage = _silent) -> Emulator:

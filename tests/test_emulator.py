@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ import pytest
 import hwq
 from hwq.errors import HwqError
 from models import const, mlp, model, node, samples, small_model
+
+EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "rings.onnx"
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5, None])
@@ -123,3 +126,15 @@ def test_layouts_in_memory_do_not_matter():
     read_only.flags.writeable = False
     for x in (big[:, ::4], np.asfortranarray(big[:, :4]), big[::-1, 3::-1], row, read_only):
         assert np.array_equal(emu(x, codes=True), design.simulate(x, codes=True))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_single_precision_inputs_are_read_as_they_are_at_and_beside_every_step(threads: int):
+    design = hwq.compile(EXAMPLE)
+    (port,) = design.graph.inputs
+    near = port.quantizer.rows.bounds.reshape(-1).astype(np.float32)
+    x = np.concatenate([near, np.nextafter(near, np.float32(9)), np.nextafter(near, np.float32(-9))])
+    x = x[: x.size // 2 * 2].reshape(-1, 2)
+    want = design.simulate(x.astype(np.float64), codes=True)
+    assert np.array_equal(design.emulator()(x, codes=True, threads=threads), want)
+    assert np.array_equal(design.emulator()(x.astype(np.float64), codes=True, threads=threads), want)

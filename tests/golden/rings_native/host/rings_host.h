@@ -1,6 +1,6 @@
 // For the host: real inputs to codes, and codes to real outputs, exactly as hwq's Python simulator does it.
-// `codes` are integers of any type that holds them; nothing is needed but <cmath>. Non-finite inputs are not accepted by
-// the simulator; do not send them.
+// `x` is double or float, `codes` integers of any type that holds them; nothing is needed but <cmath>. Non-finite inputs
+// are not accepted by the simulator; do not send them.
 #ifndef RINGS_HOST_H
 #define RINGS_HOST_H
 
@@ -88,7 +88,7 @@ inline long long quantize_point(double x, int channel) {
   return -128LL + reached;
 }
 
-template <class C> inline void quantize_point(const double *x, C codes) {
+template <class X, class C> inline void quantize_point(const X *x, C codes) {
   for (int i = 0; i < 2; ++i) codes[i] = quantize_point(x[i], 0);
 }
 

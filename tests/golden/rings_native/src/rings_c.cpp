@@ -56,8 +56,8 @@ template <class T> struct codes_of {
 };
 
 // Sample n of port point.
-inline void take_point(const void *in, long n, point_t *port, bool real) {
-  if (real) {
+inline void take_point(const void *in, long n, point_t *port, int real) {
+  if (real == 1) {
     rings_host::quantize_point(static_cast<const double *>(in) + n * 2, codes_into<point_t>{port});
     return;
   }
@@ -76,8 +76,8 @@ inline void give_out_score(const fc3_t *port, void *out, long n, bool real) {
 
 }  // namespace
 
-// Samples first..last-1, in real numbers where it says so; false where memory has run out.
-bool run(const void *const *in, void *const *out, long first, long last, bool real_in, bool real_out) {
+// Samples first..last-1: codes, or real numbers; false where memory has run out.
+bool run(const void *const *in, void *const *out, long first, long last, int real_in, bool real_out) {
   buffer<point_t> own_point(2);
   point_t *const port_point = own_point.all;
   if (!port_point) return false;
@@ -97,10 +97,10 @@ bool run(const void *const *in, void *const *out, long first, long last, bool re
 extern "C" int rings_codes(long samples, const long long *port_point, long long *port_out_score) {
   const void *const in[] = {port_point};
   void *const out[] = {port_out_score};
-  return rings_c::run(in, out, 0, samples, false, false) ? 0 : 1;
+  return rings_c::run(in, out, 0, samples, 0, false) ? 0 : 1;
 }
 extern "C" int rings_values(long samples, const double *port_point, double *port_out_score) {
   const void *const in[] = {port_point};
   void *const out[] = {port_out_score};
-  return rings_c::run(in, out, 0, samples, true, true) ? 0 : 1;
+  return rings_c::run(in, out, 0, samples, 1, true) ? 0 : 1;
 }
