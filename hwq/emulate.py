@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hwq.build import NATIVE_FLAGS, Recipe, built
+from hwq.build import NATIVE_FLAGS, VECTOR_FLAGS, Recipe, built
 from hwq.codegen.batch import batch_entry, c_face, host_converts
 from hwq.codegen.naming import layer_functions
 from hwq.codegen.render import Settings, render, rom_text
@@ -54,7 +54,7 @@ def library_recipe(sources: Mapping[str, bytes], graph: Graph, top: str, at_once
         (f"src/{top}.cpp", *(name for name in own if name.endswith(".cpp")), *(n for n in files if n.endswith(".s"))),
         ("src", "host", "batch"),
         native_headers(),
-        (*NATIVE_FLAGS, "-fvisibility=hidden"),
+        (*(VECTOR_FLAGS if at_once else NATIVE_FLAGS), "-fvisibility=hidden"),
         ("-shared", "-pthread"),
         "emulator.so",
     )
