@@ -106,6 +106,7 @@ def peer(python: Path, which: str, model: Path, work: Path) -> dict[str, Any]:
     """What a peer needs for a model, or why it does not run it."""
     command = [
         str(python),
+        "-P",  # quantizers.py of this folder is not the package that hls4ml imports
         str(Path(__file__).with_name("peers.py")),
         which,
         str(model),
