@@ -23,7 +23,7 @@ static void dense_fc1(const point_t x[2], fc1_t y[24]) {
   outputs: for (int fo = 0; fo < 4; ++fo) {
 #pragma hls_unroll yes
     elements: for (int p = 0; p < 6; ++p) {
-      sum_t sum = hwq::from_code<sum_t>(0);
+      sum_t sum = 0;
 #pragma hls_unroll yes
       products: for (int s = 0; s < 2; ++s) {
         sum += hwq::from_code<weight_t>(dense_fc1_weights[fo][p * 2 + s]) * x[s];
@@ -63,7 +63,7 @@ static void dense_fc2(const fc1_act_quant_t x[24], fc2_t y[16]) {
   outputs: for (int fo = 0; fo < 4; ++fo) {
 #pragma hls_unroll yes
     elements: for (int p = 0; p < 4; ++p) {
-      sum_t sum = hwq::from_code<sum_t>(0);
+      sum_t sum = 0;
 #pragma hls_unroll yes
       products: for (int s = 0; s < 24; ++s) {
         sum += hwq::from_code<weight_t>(dense_fc2_weights[fo][p * 24 + s]) * x[s];
@@ -104,7 +104,7 @@ static void dense_fc3(const fc2_act_quant_t x[16], fc3_t y[3]) {
   inputs: for (int fi = 0; fi < 4; ++fi) {
 #pragma hls_unroll yes
     elements: for (int p = 0; p < 3; ++p) {
-      sum_t sum = fi > 0 ? sums[p] : hwq::from_code<sum_t>(0);
+      sum_t sum = fi > 0 ? sums[p] : sum_t(0);
 #pragma hls_unroll yes
       products: for (int s = 0; s < 4; ++s) {
         sum += hwq::from_code<weight_t>(dense_fc3_weights[fi][p * 4 + s]) * x[fi * 4 + s];

@@ -25,7 +25,7 @@ static void dense_fc1(const point_t x[2], fc1_t y[24]) {
 #pragma HLS PIPELINE II=1
     elements: for (int p = 0; p < 6; ++p) {
 #pragma HLS UNROLL
-      sum_t sum = hwq::from_code<sum_t>(0);
+      sum_t sum = 0;
       products: for (int s = 0; s < 2; ++s) {
 #pragma HLS UNROLL
         sum += hwq::from_code<weight_t>(dense_fc1_weights[fo][p * 2 + s]) * x[s];
@@ -70,7 +70,7 @@ static void dense_fc2(const fc1_act_quant_t x[24], fc2_t y[16]) {
 #pragma HLS PIPELINE II=1
     elements: for (int p = 0; p < 4; ++p) {
 #pragma HLS UNROLL
-      sum_t sum = hwq::from_code<sum_t>(0);
+      sum_t sum = 0;
       products: for (int s = 0; s < 24; ++s) {
 #pragma HLS UNROLL
         sum += hwq::from_code<weight_t>(dense_fc2_weights[fo][p * 24 + s]) * x[s];
@@ -117,7 +117,7 @@ static void dense_fc3(const fc2_act_quant_t x[16], fc3_t y[3]) {
 #pragma HLS PIPELINE II=1
     elements: for (int p = 0; p < 3; ++p) {
 #pragma HLS UNROLL
-      sum_t sum = fi > 0 ? sums[p] : hwq::from_code<sum_t>(0);
+      sum_t sum = fi > 0 ? sums[p] : sum_t(0);
       products: for (int s = 0; s < 4; ++s) {
 #pragma HLS UNROLL
         sum += hwq::from_code<weight_t>(dense_fc3_weights[fi][p * 4 + s]) * x[fi * 4 + s];
