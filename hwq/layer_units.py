@@ -19,16 +19,16 @@ HEAD = re.compile(r"^static (void (\w+)\([^{}]*\)) \{$")
 ROM = re.compile(r'^#include "weights/(\w+)\.h"\n', re.M)
 DECLARED = re.compile(r"([\w:]+(?:<[-\w,]*>)?)[ &]+(\w+)(?=\[|;| =|,|\))")  # type and name, of a typedef too
 INDEX = re.compile(r"\[[^\[\]]*\]")
-CODE = re.compile(r"(\bfrom_(?:code|words)<[^()]*>)\([^()]*\)")
+CODE = re.compile(r"(\bfrom_(?:code|words)<[^()]*>)\((?:[^()]|\([^()]*\))*\)")
 PLAIN = frozenset(["int", "bool", "long"])
 COSTS = (  # of what instantiates the vendor's templates, in units of some 30 ms
     (re.compile(r" [-+]=? |\(-| = -"), 2.0),
     (re.compile(r"(?<!<)\ba[cp]_u?fixed<[^()]*>\("), 2.0),
-    (re.compile(r" [<>]=? "), 1.0),
     (re.compile(r" \* "), 0.5),
     (re.compile(r";$"), 0.2),
+    (re.compile(r" [<>]=? "), 1.0),
 )
-TESTBENCH = 2.0
+FUNCTION, TESTBENCH = 0.2, 2.0
 
 
 @dataclass(frozen=True)
@@ -80,26 +80,29 @@ def _costs(code: list[str], types: Mapping[str, str]) -> Iterator[tuple[str, flo
         target = re.match(r"(?:const )?(\w+) ", statement)
         if not statement.endswith(";") or not target or target[1] == "typedef" or target[1] in PLAIN:
             continue
-        if types.get(target[1]) in PLAIN:  # an integer, whatever it is compared from
-            statement = statement.partition("= ")[2]
-        cost = sum(cost * len(pattern.findall(statement)) for pattern, cost in COSTS)
+        costs = COSTS[-1:] if types.get(target[1]) in PLAIN else COSTS  # an integer counts what is compared
+        cost = sum(cost * len(pattern.findall(statement)) for pattern, cost in costs)
         for _ in range(3):  # a name, its type, what that stands for
             statement = re.sub(r"\w+", lambda m: types.get(m[0], m[0]), statement)
         yield statement, cost
 
 
 def _moved(layers: list[_Layer]) -> list[_Layer]:
-    """The layers for the second unit: the costliest first, each goes where less is to do with it."""
+    """The layers for the second unit: the costliest first, each with its equals goes where less is to do with it."""
     told: tuple[dict[str, float], dict[str, float]] = ({}, {"testbench": TESTBENCH})
+    groups: dict[tuple[str, ...], list[_Layer]] = {}
     for layer in layers:
-        if not layer.declaration:
+        if layer.declaration:
+            groups.setdefault(tuple(layer.costs), []).append(layer)
+        else:
             told[0].update(layer.costs)
     moved = []
-    for layer in sorted((a for a in layers if a.declaration), key=lambda a: -sum(a.costs.values())):
-        after = [{**statements, **layer.costs} for statements in told]
-        unit = int(sum(after[1].values()) < sum(after[0].values()))
-        told[unit].update(layer.costs)
-        moved += [layer] if unit else []
+    for group in sorted(groups.values(), key=lambda g: -sum(g[0].costs.values())):
+        costs = {**group[0].costs, **{layer.text: FUNCTION for layer in group}}
+        after = [sum({**statements, **costs}.values()) for statements in told]
+        unit = int(after[1] < after[0])
+        told[unit].update(costs)
+        moved += group if unit else []
     return moved
 
 
