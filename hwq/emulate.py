@@ -20,7 +20,7 @@ from hwq.codegen.render import Settings, render, rom_text
 from hwq.errors import ToolError
 from hwq.fixed import Codes
 from hwq.ir import Graph
-from hwq.linked_roms import as_unit, machine_integers
+from hwq.linked_roms import as_header, machine_integers
 from hwq.processor import for_processor, samples_at_once
 from hwq.simulate import Simulator, decode, outer_shape
 from hwq.targets import Target
@@ -48,10 +48,13 @@ def library_recipe(sources: Mapping[str, bytes], graph: Graph, top: str, at_once
     files = {name: content for name, content in sources.items() if name.startswith(("src/", "host/"))}
     face = c_face(graph, top, _host(files, graph, top), at_once)
     own = {BATCH.format(name): text.encode() for name, text in face.items()}
-    own[BATCH.format("batch.cpp")] = batch_entry(graph, top).encode()
+    unit = BATCH.format(f"{top}_c.cpp")  # with all else that is short: a compiler takes 30 ms to begin
+    own[unit] += b"\n" + batch_entry(graph, top).encode()
+    if f"{LINKED}.h" in files:
+        own[unit] += f'\n#include "{LINKED.removeprefix("src/")}.h"\n'.encode()
     return Recipe(
         {**files, **own},
-        (f"src/{top}.cpp", *(name for name in own if name.endswith(".cpp")), *(n for n in files if n.endswith(".s"))),
+        (f"src/{top}.cpp", unit),
         ("src", "host", "batch"),
         native_headers(),
         (*(VECTOR_FLAGS if at_once else NATIVE_FLAGS), "-fvisibility=hidden"),
@@ -143,14 +146,16 @@ def emulator_sources(graph: Graph, settings: Settings) -> dict[str, bytes]:
 
 
 def _linked(graph: Graph, top: str, target: Target) -> dict[str, bytes]:
-    """The ROMs that the sources only declare, as an assembly unit."""
+    """The ROMs that the sources only declare, as a header that defines them."""
     functions, found = layer_functions(graph, top), {}
     for node in graph.nodes:
         for rom in node.op.roms():
             text = rom_text(rom, functions[node.outputs[0]], target)
             if text.linked(target.links):
-                found[text.name] = rom.stored.astype(machine_integers(text.native))
-    return as_unit(LINKED, found) if found else {}
+                found[text.name] = (rom.words if rom.coding is None else rom.stored).astype(
+                    machine_integers(text.native)
+                )
+    return as_header(LINKED, found) if found else {}
 
 
 def _finite(values: npt.NDArray[Any]) -> bool:

@@ -23,7 +23,7 @@ KINDS = MappingProxyType({"char": 1, "short": 2, "int": 4, "long long": 8})
 WORD = re.compile(rb"^typedef (signed|unsigned) (char|short|int|long long) (\w+)_word_t;", re.M)
 ARRAY = re.compile(rb"^static const (\w+)_word_t \1\[(\d{1,12})\]\[(\d{1,12})\] = \{\n", re.M)
 BLANK = bytes.maketrans(b"{},\n", b"    ")
-SECTION = ".section .rodata\n"
+SECTION, BACK = '.pushsection .rodata,"a"\n', ".popsection\n"
 ARRAY_IN_ASSEMBLY = """\
 .balign 64
 .globl {name}
@@ -51,18 +51,16 @@ def with_linked_roms(files: Mapping[str, bytes]) -> tuple[dict[str, bytes], tupl
         stem = path.removesuffix(".h")
         result[path] = header
         result[f"{stem}.bin"] = codes.tobytes()
-        result[f"{stem}.s"] = _assembly(f"{stem}.bin", {name: codes.nbytes})
+        result[f"{stem}.s"] = (_assembly(f"{stem}.bin", {name: codes.nbytes}) + NO_STACK).encode()
         units.append(f"{stem}.s")
     return result, tuple(units)
 
 
-def as_unit(stem: str, arrays: Mapping[str, npt.NDArray[Any]]) -> dict[str, bytes]:
-    """An assembly unit, the first of two files, that defines arrays of these names."""
+def as_header(stem: str, arrays: Mapping[str, npt.NDArray[Any]]) -> dict[str, bytes]:
+    """A header that defines arrays of these names wherever it is included, and the file from which it does."""
+    text = _assembly(f"{stem}.bin", {name: a.nbytes for name, a in arrays.items()})
     binary = b"".join(np.ascontiguousarray(a).tobytes() for a in arrays.values())
-    return {
-        f"{stem}.s": _assembly(f"{stem}.bin", {name: a.nbytes for name, a in arrays.items()}),
-        f"{stem}.bin": binary,
-    }
+    return {f"{stem}.h": f'asm(R"(\n{text})");\n'.encode(), f"{stem}.bin": binary}
 
 
 def machine_integers(native: str) -> np.dtype[Any]:
@@ -71,13 +69,13 @@ def machine_integers(native: str) -> np.dtype[Any]:
     return np.dtype(f"{'i' if sign == 'signed' else 'u'}{KINDS[kind]}")
 
 
-def _assembly(binary: str, sizes: Mapping[str, int]) -> bytes:
+def _assembly(binary: str, sizes: Mapping[str, int]) -> str:
     """What brings in arrays of so many bytes that lie one after the other in a file."""
     parts, first = [SECTION], 0
     for name, size in sizes.items():
         parts.append(ARRAY_IN_ASSEMBLY.format(name=name, size=size, first=first, path=binary))
         first += size
-    return "".join([*parts, NO_STACK]).encode()
+    return "".join([*parts, BACK])
 
 
 def _read(content: bytes) -> tuple[str, bytes, npt.NDArray[Any]] | None:

@@ -165,7 +165,7 @@ def blocks(rows: Codes, bits: int) -> Codes:
     """Weights (outputs, taps) in blocks of 16 outputs, each a row for every 32 bits of taps; 0 where there are none."""
     step = SUM_BITS // bits
     outputs, taps = (-(-n // k) for n, k in zip(rows.shape, (OUTPUTS, step), strict=True))
-    padded = np.zeros((outputs * OUTPUTS, taps * step), dtype=np.int64)
+    padded = np.zeros((outputs * OUTPUTS, taps * step), dtype=f"i{bits // 8}")
     padded[: rows.shape[0], : rows.shape[1]] = rows
     words = padded.reshape(outputs, OUTPUTS, taps, step).transpose(0, 2, 1, 3)
     return np.ascontiguousarray(words.reshape(outputs * taps, OUTPUTS * step))

@@ -178,5 +178,5 @@ def test_roms_that_are_linked_and_roms_that_are_parsed_give_the_same(monkeypatch
     for links in (0, 1):
         monkeypatch.setattr("hwq.emulate.EMULATOR", replace(hwq.emulate.EMULATOR, links=links))
         files = emulator_sources(for_processor(design.graph), SETTINGS)
-        assert ("src/weights/linked.s" in files) == bool(links)
+        assert ("src/weights/linked.h" in files) == bool(links)
         assert np.array_equal(design.emulator()(x, codes=True), want)
