@@ -34,14 +34,17 @@ def test_every_layer_is_compiled_once(target: str):
     assert text(shared, SECOND) == '#include "../src/layers_moved.h"\n#include "../tb/net_tb.cpp"\n'
     before = dict(DEFINED.findall(text(files, LAYERS)))
     stay, moved = (dict(DEFINED.findall(text(shared, name))) for name in (LAYERS, MOVED))
-    assert len(before) > 4 and stay and moved
+    assert len(before) > 4
+    assert stay
+    assert moved
     assert stay | moved == before
     assert set(DECLARED.findall(text(shared, LAYERS))) == set(moved) == set(before) - set(stay)
     assert "static" not in text(shared, MOVED)
     for name in (LAYERS, MOVED):  # and with it the ROMs that it reads, no others
         layers = text(shared, name).split("// ---", 1)
         roms = re.findall(r'#include "weights/(\w+)\.h"', layers[0])
-        assert roms and all(rom in layers[1] for rom in roms)
+        assert roms
+        assert all(rom in layers[1] for rom in roms)
     assert {name: shared[name] for name in files if name != LAYERS} == {
         name: files[name] for name in files if name != LAYERS
     }
@@ -100,4 +103,5 @@ def test_a_project_whose_layers_cannot_be_parted_is_built_as_it_is(
     path.write_text("".join([head, "static const int helper = 0;\n", first, *edited]))
     seen.clear()
     assert project.verify(samples((20, 6)))
-    assert seen[0] == "second.cpp" and seen[-1] == "net_tb.cpp"
+    assert seen[0] == "second.cpp"
+    assert seen[-1] == "net_tb.cpp"
