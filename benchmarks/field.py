@@ -34,6 +34,8 @@ from onnx import TensorProto, helper, numpy_helper
 from peers import median
 
 import hwq
+from hwq.emulate import Emulator, load_library
+from hwq.simulate import Simulator
 from hwq.tables import text_table
 from hwq.toolchain import compiler_version, require_compiler
 
@@ -153,6 +155,13 @@ def warmed(work: Path) -> Path:
     return cache
 
 
+def from_source(project: hwq.Project) -> Emulator:
+    """The project's own source with native types, as `verify --types native` has it, loaded into this process."""
+    files = {str(f.relative_to(project.path)): f.read_bytes() for f in project.path.rglob("*") if f.is_file()}
+    design = project.design
+    return Emulator(Simulator(design.graph), load_library(files, design.graph, design.settings().top))
+
+
 def own(path: Path, work: Path, warm: Path) -> dict[str, Any]:
     """hwq's figures for a model."""
     with tempfile.TemporaryDirectory(dir=work) as cache:
@@ -167,7 +176,10 @@ def own(path: Path, work: Path, warm: Path) -> dict[str, Any]:
         cold("")
         native, emulator = timed(design.emulator)
         again, _ = timed(design.emulator)
-        assert np.array_equal(emulator(x, codes=True), design.simulate(x, codes=True))
+        source, exported = timed(lambda: from_source(project))
+        expected = design.simulate(x, codes=True)
+        assert np.array_equal(emulator(x, codes=True), expected)
+        assert np.array_equal(exported(x, codes=True), expected)
         os.environ["XDG_CACHE_HOME"] = str(warm)
         assert project.verify(x[:2], stage=prelude)
         prelude("")
@@ -181,10 +193,12 @@ def own(path: Path, work: Path, warm: Path) -> dict[str, Any]:
             "build vendor": cold.seconds["compiling"],
             "build vendor prelude": prelude.seconds["compiling"],
             "csim vendor": vendor.seconds["running"] / len(many),
-            "build native": native,
+            "build source": source,
+            "build emulator": native,
             "build again": again,
-            "native": median(lambda: emulator(many, threads=1)) / len(many),
-            "native all cores": median(lambda: emulator(many)) / len(many),
+            "source": median(lambda: exported(many, threads=1)) / len(many),
+            "emulator": median(lambda: emulator(many, threads=1)) / len(many),
+            "emulator all cores": median(lambda: emulator(many)) / len(many),
             "simulate 1": median(lambda: design.simulate(x[:1])),
             "simulate 256": median(lambda: design.simulate(x)),
         }
@@ -201,11 +215,15 @@ def curve(work: Path, sizes: tuple[int, ...]) -> list[dict[str, Any]]:
             os.environ["XDG_CACHE_HOME"] = cache
             export, project = timed(lambda path=path: hwq.compile(path).export(work / "curve", force=True))
             build, emulator = timed(project.design.emulator)
+            source, exported = timed(lambda project=project: from_source(project))
             x = np.random.default_rng(0).normal(size=(64, n)).astype(np.float32)
-            run = median(lambda e=emulator, x=x: e(x, threads=1)) / len(x)
+            run, native = (median(lambda e=e, x=x: e(x, threads=1)) / len(x) for e in (emulator, exported))
             simulate = median(lambda d=project.design, x=x: d.simulate(x)) / len(x)
-        rows.append({"weights": n * n, "export": export, "native build": build, "native": run, "simulate": simulate})
-        print(f"  {n * n} weights: export {seconds(export)}, build {seconds(build)}, run {seconds(run)}", flush=True)
+        row = {"weights": n * n, "export": export, "native build": source, "native": native}
+        rows.append({**row, "emulator build": build, "emulator": run, "simulate": simulate})
+        print(
+            f"  {n * n} weights: export {seconds(export)}, build {seconds(source)}, emulator {seconds(run)}", flush=True
+        )
     return rows
 
 
