@@ -155,9 +155,10 @@ def warmed(work: Path) -> Path:
     return cache
 
 
-def from_source(project: hwq.Project) -> Emulator:
-    """The project's own source with native types, as `verify --types native` has it, loaded into this process."""
-    files = {str(f.relative_to(project.path)): f.read_bytes() for f in project.path.rglob("*") if f.is_file()}
+def from_source(path: Path, config: dict[str, Any], folder: Path) -> Emulator:
+    """The source of a native project, its loops and folds as they are, loaded into this process."""
+    project = hwq.compile(path, {**config, "target": "native"}).export(folder, force=True)
+    files = {str(f.relative_to(folder)): f.read_bytes() for f in folder.rglob("*") if f.is_file()}
     design = project.design
     return Emulator(Simulator(design.graph), load_library(files, design.graph, design.settings().top))
 
@@ -176,7 +177,7 @@ def own(path: Path, work: Path, warm: Path) -> dict[str, Any]:
         cold("")
         native, emulator = timed(design.emulator)
         again, _ = timed(design.emulator)
-        source, exported = timed(lambda: from_source(project))
+        source, exported = timed(lambda: from_source(path, config, work / "native"))
         expected = design.simulate(x, codes=True)
         assert np.array_equal(emulator(x, codes=True), expected)
         assert np.array_equal(exported(x, codes=True), expected)
@@ -215,7 +216,7 @@ def curve(work: Path, sizes: tuple[int, ...]) -> list[dict[str, Any]]:
             os.environ["XDG_CACHE_HOME"] = cache
             export, project = timed(lambda path=path: hwq.compile(path).export(work / "curve", force=True))
             build, emulator = timed(project.design.emulator)
-            source, exported = timed(lambda project=project: from_source(project))
+            source, exported = timed(lambda path=path: from_source(path, {}, work / "native"))
             x = np.random.default_rng(0).normal(size=(64, n)).astype(np.float32)
             run, native = (median(lambda e=e, x=x: e(x, threads=1)) / len(x) for e in (emulator, exported))
             simulate = median(lambda d=project.design, x=x: d.simulate(x)) / len(x)

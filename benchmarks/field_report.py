@@ -96,9 +96,9 @@ def report(found: dict[str, Any]) -> str:
         "quantizers, the floor for any simulator. hls4ml's predict includes its Python loop; hwq's C-simulation with",
         "ap_fixed includes the writing and reading of vectors and the start of its processes, one for each core.",
         "The prelude is the vendor's headers as parsed; the build cache holds it from a machine's second build on.",
-        "Native types: the project's own source, compiled with hwq's types instead of the vendor's. The emulator",
-        "(`Design.emulator()`) is the same design with sums and steps in the order that vector units want.",
-        "All get the same float32 samples.",
+        "Native types: the source of a project of target `native`, its loops and folds as they are; its build with",
+        "compile and export. The emulator (`Design.emulator()`) is the same design with sums and steps in the order",
+        "that vector units want. All get the same float32 samples.",
         "",
     ]
 
