@@ -48,7 +48,7 @@ class _Line:
     def through(rows: Rows) -> _Line | None:
         """The line for bounds (C, K) that are about equidistant; None where some row is not."""
         bounds, levels = rows.bounds, rows.bounds.shape[1]
-        if levels < 2 or not np.isfinite(bounds).all():
+        if not np.isfinite(bounds).all():
             return None
         distance = (bounds[:, -1] - bounds[:, 0]) / (levels - 1)
         if not ((distance > 1 / STEEP) & (distance < STEEP)).all():
@@ -62,7 +62,7 @@ class _Line:
         ends = np.stack([rows.base, rows.base + rows.sign * levels])
         product = 2.0**-24 * (float(np.abs(ends).max()) + 2 + float(np.abs(offset).max()))
         exact = 0.5 - bent - product * (1 + bool(offset.any()))
-        reach = ((ends - offset) / slope).astype(np.float32)
+        reach = (ends - offset) / slope
         slope, offset, least, most = (
             v.astype(np.float32).reshape(1, 1, -1, 1) for v in (slope, offset, reach.min(axis=0), reach.max(axis=0))
         )
@@ -235,12 +235,10 @@ class SteppedQuantizer(HostQuantizer):
         return _Line.through(self.rows) if self.rows.bounds.shape[1] > FEW_LEVELS else None
 
     def _rounded(self, values: Floats, line: _Line) -> tuple[Singles, bool]:
-        """By a line; what comes close to a bound is compared with the bounds beside it."""
+        """By a line; what comes close to a bound is searched among the bounds."""
         codes, off = line(values)
-        safe, furthest = (
-            line.safe if values.dtype == np.float32 else line.safe_double,
-            np.maximum.reduce(off, axis=None),
-        )
+        safe = line.safe if values.dtype == np.float32 else line.safe_double
+        furthest = np.maximum.reduce(off, axis=None)
         if furthest <= safe:
             return codes, False
         (close,) = (off.reshape(-1) > safe).nonzero()  # not NaN, which the furthest is then

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from hwq.errors import InternalError
-from hwq.ir import Edge
+from hwq.exact import scalar
+from hwq.hosts import TypedQuantizer
+from hwq.ir import Edge, Graph, InputPort, Node, OutputPort
 from hwq.ops import Conv, Dense
 from hwq.ops.base import proved
 from hwq.ops.blocks import Blocks
 from hwq.ops.conv import FEW_SAMPLES
+from hwq.simulate import Simulator
 from hwq.window import Window
 
 RNG = np.random.default_rng(11)
@@ -76,10 +81,34 @@ def test_a_dense_layer_proves_its_range_once_where_that_costs_little():
     assert not large.proves_range((Edge.covering((1, 300), -8, 7),))
 
 
-def test_a_wrong_range_is_found_when_it_is_proved(monkeypatch: pytest.MonkeyPatch):
-    op, x = Dense(np.ones((10, 10), dtype=np.int64)), Edge.covering((1, 10), -8, 7)
-    monkeypatch.setattr(Dense, "infer", lambda self, inputs: (Edge.covering((1, 10), -80, 69),))
+@pytest.mark.parametrize("window", [None, Window((2,), (1,), (1,), (0,), (0,))])
+def test_a_wrong_range_is_found_when_it_is_proved(window: Window | None, monkeypatch: pytest.MonkeyPatch):
+    """Sums of ten weights of 1, by either op: one less than the greatest is claimed."""
+    if window is None:
+        op: Dense | Conv = Dense(np.ones((10, 10), dtype=np.int64))
+        x, right = Edge.covering((1, 10), -8, 7), Edge.covering((1, 10), -80, 70)
+    else:
+        op = Conv(np.ones((10, 5, 2), dtype=np.int64), window)
+        x, right = Edge.covering((1, 5, 4), -8, 7), Edge.covering((1, 10, 3), -80, 70)
+    op.prepare((x,))
+    wrong = replace(right, hi=69)
+    monkeypatch.setattr(type(op), "infer", lambda self, inputs: (wrong,))
     with pytest.raises(InternalError, match="outside the range"):
         op.prepare((x,))
+
+
+def test_codes_outside_a_range_are_found():
     with pytest.raises(InternalError, match="outside the range"):
         proved(Edge.covering((1,), 0, 1), np.asarray([2]))
+
+
+def test_the_simulator_checks_what_is_not_proved():
+    x, y = Edge.covering((1, 300), -8, 7), Edge.covering((1, 300), -2400, 2100)
+    op = Dense(np.ones((300, 300), dtype=np.int64))
+    node, quantizer = Node("fc", op, ("x",), ("y",)), TypedQuantizer(x.type)
+    ports = (InputPort("x", "x", "x", quantizer),), (OutputPort("y", "y", scalar(1), scalar(0)),)
+    graph = Graph("net", *ports, (), {"x": x}).with_nodes((node,))
+    assert graph.edges["y"] == y
+    simulator = Simulator(replace(graph, edges={"x": x, "y": replace(y, hi=2099)}))
+    with pytest.raises(InternalError, match="left its range"):
+        simulator.run({"x": np.full((1, 1, 300), 7)})

@@ -94,9 +94,10 @@ class Conv(Products):
         (y,) = self.infer(inputs)
         rows = self.weights.reshape(self.n_out, -1)
         blocks = self.blocks(x, rows)
-        taps, flat = rows.T.astype(blocks.dtype), None if self.bias is None else self.bias.astype(blocks.total)
+        flat = None if self.bias is None else self.bias.astype(blocks.total)
         bias = None if flat is None else flat.reshape(-1, *(1,) * self.window.rank)
         if self.proves_range(inputs):
+            taps = rows.T.astype(blocks.dtype)
             self.prove(x, y, rows, lambda data: _added(blocks.product(held(data, blocks.dtype), taps), flat))
         ways = self._ways(x, blocks)
 

@@ -10,7 +10,7 @@ import numpy as np
 from hwq.fixed import Codes, FixedType, code_dtype
 from hwq.ir import Edge
 from hwq.ops.base import Channels, Kernel, Op, Rom, Sample, as_codes, proved
-from hwq.ops.buckets import DIRECT_LIMIT, Buckets, counted, evaluator
+from hwq.ops.buckets import DIRECT_LIMIT, Buckets, Direct, counted
 from hwq.ops.lines import Staircase, fitted
 from hwq.ops.units import Kind, Unit
 
@@ -74,14 +74,15 @@ class Threshold(Op):
 
     def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
         (x,), (y,), wide = inputs, self.infer(inputs), code_dtype(inputs[0].lo, inputs[0].hi) is object
-        if not wide and self.thresholds.shape[0] * (x.hi - x.lo + 1) <= DIRECT_LIMIT:
-            table = self.base[:, None] + self.sign[:, None] * counted(self.thresholds, x.lo, x.hi)
-            proved(y, table)
-            return self.channels.kernel(evaluator(table, x.lo))
         stairs = None if wide else Staircase.of_thresholds(self.thresholds, self.base, self.sign, x.lo, x.hi)
         line = None if stairs is None else fitted(stairs)
         if stairs is not None and line is not None:
+            proved(y, stairs.ends)
             return self.channels.kernel(line)
+        if not wide and self.thresholds.shape[0] * (x.hi - x.lo + 1) <= DIRECT_LIMIT:
+            table = self.base[:, None] + self.sign[:, None] * counted(self.thresholds, x.lo, x.hi)
+            proved(y, table)
+            return self.channels.kernel(Direct.listing(table, x.lo))
         if self.levels <= 2 or wide:
             count: Callable[[Codes], Codes] = self._compared
         else:
