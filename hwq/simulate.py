@@ -1,23 +1,22 @@
-"""The integer simulator: walks the hardware IR on batches of codes, and checks every edge against its proved range."""
+"""The integer simulator: runs the steps of a hardware IR on batches of codes, none of which leaves its proved range."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from hwq.errors import InternalError, SpecError, printable
+from hwq.errors import SpecError, printable
 from hwq.fixed import Codes, code_dtype
 from hwq.hosts import holds_nan
-from hwq.ir import Edge, Graph, OutputPort
+from hwq.ir import Edge, Graph, Node, OutputPort
 from hwq.ops.base import Kernel
+from hwq.plan import Step, check, every_edge, results_only
 
 Floats = npt.NDArray[np.float64] | npt.NDArray[np.float32]
-LEAST, MOST = np.minimum.reduce, np.maximum.reduce  # what min and max call, without their own overhead
 KEPT_BYTES = (1 << 25) - (1 << 16)  # glibc's DEFAULT_MMAP_THRESHOLD_MAX, less its own header
 PIECE = 1 << 18  # codes of the widest edge that go through at once: what fits the cache
 
@@ -28,12 +27,14 @@ class Simulator:
     def __init__(self, graph: Graph) -> None:
         _keep_freed_memory()
         self.graph = graph
-        self.last_use = {e: i for i, node in enumerate(graph.nodes) for e in node.inputs}
+        self._kernels: dict[str, Kernel] = {}
 
-    @cached_property
-    def kernels(self) -> list[Kernel]:
-        """What evaluates each node, prepared when first asked for: quantizing inputs needs none of it."""
-        return [node.op.prepare(self.graph.ins(node)) for node in self.graph.nodes]
+    def _kernel(self, node: Node) -> Kernel:
+        """What evaluates a node, prepared when first asked for: quantizing inputs needs none of it."""
+        key = node.outputs[0]
+        if key not in self._kernels:
+            self._kernels[key] = node.op.prepare(self.graph.ins(node))
+        return self._kernels[key]
 
     def quantized(self, x: Any) -> dict[str, Codes]:
         """Codes of every input port from real model inputs: an array, or a dict by ONNX input name."""
@@ -58,7 +59,7 @@ class Simulator:
             if made is None:
                 raise SpecError(f"input '{port.source}' holds NaN", remedy="clean the data")
             if not (edge.lo <= quantizer.limits[0] and quantizer.limits[1] <= edge.hi):
-                _check(port.edge, edge, made)
+                check(port.edge, edge, made)
             codes[port.edge] = made
         return codes
 
@@ -83,7 +84,7 @@ class Simulator:
         if not _batch(codes):
             return self._nothing(keep)
         for name, port_codes in codes.items():
-            _check(name, self.graph.edges[name], port_codes)
+            check(name, self.graph.edges[name], port_codes)
         return _in_pieces(codes, self._step, lambda piece, first: self._run(piece, keep, first))
 
     def evaluate(self, x: Any, lean: bool = False) -> dict[str, Codes]:
@@ -106,35 +107,25 @@ class Simulator:
         return max(1, PIECE // max(e.size for e in self.graph.edges.values()))
 
     @cached_property
-    def steps(self) -> list[_Step]:
-        """The nodes in order, with what is known of each before any data comes."""
-        wanted = {p.edge for p in self.graph.outputs}
-        known = self.graph.edges
-        proofs = [node.op.proves_range(self.graph.ins(node)) for node in self.graph.nodes]
-        return [
-            _Step(
-                kernel,
-                node.inputs,
-                () if node.op.lean else tuple(code_dtype(known[e].lo, known[e].hi) for e in node.inputs),
-                node.op.draws,
-                node.outputs,
-                () if proved else tuple((e, known[e]) for e in node.outputs if e in known),
-                tuple({e for e in node.inputs if self.last_use[e] == i and e not in wanted}),
-            )
-            for i, (node, kernel, proved) in enumerate(zip(self.graph.nodes, self.kernels, proofs, strict=True))
-        ]
+    def steps(self) -> list[Step]:
+        """What makes the output edges."""
+        return results_only(self.graph, self._kernel)
+
+    @cached_property
+    def all_steps(self) -> list[Step]:
+        """What makes every edge."""
+        return every_edge(self.graph, self._kernel)
 
     def _run(self, codes: Mapping[str, Codes], keep: bool, first: int, lean: bool = False) -> dict[str, Codes]:
         known, edges = self.graph.edges, dict(codes)
-        for step in self.steps:
+        for step in self.all_steps if keep else self.steps:
             if step.simple:
                 source, result = step.simple
                 (edges[result],) = step.kernel(edges[source])
             else:
                 step.run(edges, first)
-            if not keep:
-                for name in step.done:
-                    del edges[name]
+            for name in step.done:
+                del edges[name]
         if lean:
             return {name: edges[name] for name in self.results}
         wanted = edges if keep else self.results
@@ -144,36 +135,6 @@ class Simulator:
     def results(self) -> tuple[str, ...]:
         """The output edges."""
         return tuple(p.edge for p in self.graph.outputs)
-
-
-@dataclass(frozen=True)
-class _Step:
-    """One node, ready to run."""
-
-    kernel: Kernel
-    inputs: tuple[str, ...]
-    dtypes: tuple[Any, ...]  # what its inputs have to be; none where its kernel takes any
-    draws: bool
-    outputs: tuple[str, ...]
-    checked: tuple[tuple[str, Edge], ...]  # those that the kernel is not proved to keep in their range
-    done: tuple[str, ...]  # edges that nothing reads after it
-
-    @cached_property
-    def simple(self) -> tuple[str, str] | None:
-        """Its input and its output, where there is no more to it."""
-        if len(self.inputs) > 1 or len(self.outputs) > 1 or self.dtypes or self.draws or self.checked:
-            return None
-        return self.inputs[0], self.outputs[0]
-
-    def run(self, edges: dict[str, Codes], first: int) -> None:
-        """Add its outputs to the edges, each within its range."""
-        arrays = [edges[e] for e in self.inputs]
-        if self.dtypes:
-            arrays = [a.astype(d, copy=False) for a, d in zip(arrays, self.dtypes, strict=True)]
-        results = self.kernel(*arrays, first=first) if self.draws else self.kernel(*arrays)
-        edges.update(zip(self.outputs, results, strict=True))
-        for name, edge in self.checked:
-            _check(name, edge, edges[name])
 
 
 def _keep_freed_memory() -> None:
@@ -220,11 +181,6 @@ def _batched(x: Any, shape: tuple[int, ...], name: str) -> Floats:
 def _integers(edge: Edge, codes: npt.NDArray[Any]) -> Codes:
     """Codes in the dtype of integer arithmetic: lean kernels hold them in whatever is quickest."""
     return codes.astype(code_dtype(edge.lo, edge.hi), copy=False)
-
-
-def _check(name: str, edge: Edge, codes: Codes) -> None:
-    if codes.size and not (edge.lo <= LEAST(codes, axis=None) and MOST(codes, axis=None) <= edge.hi):
-        raise InternalError(f"edge '{name}' left its range {edge.lo}..{edge.hi}: {codes.min()}..{codes.max()}")
 
 
 def decode(port: OutputPort, edge: Edge, codes: Codes) -> npt.NDArray[np.float64]:

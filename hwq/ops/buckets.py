@@ -17,14 +17,15 @@ from hwq.ops.lines import Staircase, fitted
 
 TABLE_LIMIT = 1 << 22  # entries; past it bisection is the better choice
 DIRECT_LIMIT = 1 << 18  # entries of a table that holds the codes themselves
+QUICK_LIMIT = 1 << 14  # entries of one that is held in float32
 
 
 def take(table: Codes, index: Codes) -> Codes:
     """`table[index]`, read and written in the order in which the index lies in memory."""
     if index.flags.c_contiguous:
-        return np.asarray(table.take(index))
+        return np.asarray(table[index])
     order = sorted(range(index.ndim), key=lambda axis: -abs(index.strides[axis]))
-    found = table.take(index.transpose(order))
+    found = table[index.transpose(order)]
     return np.asarray(found.transpose(np.argsort(order)))
 
 
@@ -32,21 +33,27 @@ def take(table: Codes, index: Codes) -> Codes:
 class Direct:
     """The codes of every channel and every reachable x, one after the other."""
 
-    codes: Codes  # in the narrowest dtype
-    first: Codes  # (1, 1, C, 1): the table's entry for x = 0
-    first_float: npt.NDArray[np.float32] | npt.NDArray[np.float64]
+    codes: Codes  # in float32, which most of what follows calculates in; large tables in the narrowest dtype
+    first: Codes | None  # (1, 1, C, 1): the table's entry for x = 0; None: its first, negative x count from its end
+    first_float: npt.NDArray[np.float32] | npt.NDArray[np.float64] | None
 
     @staticmethod
     def listing(table: Codes, lowest: int) -> Direct:
         """From the codes (C, N) of x = lowest, lowest + 1, ... in each channel."""
         count, span = table.shape
-        narrow = np.min_scalar_type(min(int(table.min()), -1 - int(table.max())))
+        lo, hi = int(table.min()), int(table.max())
+        quick = table.size <= QUICK_LIMIT and max(-lo, hi) < FLOAT32_EXACT
+        codes = table.astype(np.float32 if quick else np.min_scalar_type(min(lo, -1 - hi))).reshape(-1)
+        if count == 1 and -span < lowest <= 0:
+            return Direct(np.roll(codes, lowest), None, None)
         first = (np.arange(count) * span - lowest).reshape(1, 1, -1, 1)
         few = max(abs(lowest), abs(lowest + span), count * span) < FLOAT32_EXACT
-        return Direct(table.astype(narrow).reshape(-1), first, first.astype(np.float32 if few else np.float64))
+        return Direct(codes, first, first.astype(np.float32 if few else np.float64))
 
     def __call__(self, x: Codes) -> Codes:
         """The codes of (batch, outer, C, inner) integers, which may be held as floats."""
+        if self.first is None:
+            return take(self.codes, x.astype(np.intp, copy=False))
         if x.dtype.kind == "f":
             return take(self.codes, (x + self.first_float).astype(np.intp))
         return take(self.codes, x + self.first)

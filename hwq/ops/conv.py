@@ -16,6 +16,7 @@ from hwq.ops.bands import Bands
 from hwq.ops.base import Kernel, Rom, Sample, held, wide_constant
 from hwq.ops.blocks import Blocks
 from hwq.ops.columns import Columns
+from hwq.ops.lines import repeated
 from hwq.ops.products import Products
 from hwq.window import Window, WindowAxis
 
@@ -95,15 +96,18 @@ class Conv(Products):
         rows = self.weights.reshape(self.n_out, -1)
         blocks = self.blocks(x, rows)
         flat = None if self.bias is None else self.bias.astype(blocks.total)
-        bias = None if flat is None else flat.reshape(-1, *(1,) * self.window.rank)
+        bias = None if flat is None else repeated(flat.reshape(1, -1, *(1,) * self.window.rank))
         if self.proves_range(inputs):
             taps = rows.T.astype(blocks.dtype)
-            self.prove(x, y, rows, lambda data: _added(blocks.product(held(data, blocks.dtype), taps), flat))
+            start = 0 if flat is None else flat
+            self.prove(x, y, rows, lambda data: blocks.product(held(data, blocks.dtype), taps) + start)
         ways = self._ways(x, blocks)
 
         def kernel(codes: Codes) -> tuple[Codes, ...]:
             data = held(codes.reshape(-1, *x.shape[1:]), blocks.dtype)
-            acc = _added(ways[len(data) > FEW_SAMPLES](data), bias)
+            acc = ways[len(data) > FEW_SAMPLES](data)
+            if bias is not None:
+                acc += bias(acc.shape)
             return (acc.reshape(codes.shape[0], *y.shape),)
 
         return kernel
@@ -116,6 +120,8 @@ class Conv(Products):
             matrix, n_in = weights.reshape(self.groups, -1, self.channels[0]), self.channels[0]
 
             def point(data: Codes) -> Codes:
+                if data.shape[0] == self.groups == 1:  # without what numpy does for stacks of matrices
+                    return blocks.product(matrix[0], data.reshape(n_in, -1)).reshape(1, -1, *outputs)
                 flat = data.reshape(len(data), self.groups, n_in, -1)
                 return blocks.product(matrix, flat).reshape(len(data), -1, *outputs)
 
@@ -189,12 +195,6 @@ class Conv(Products):
         wide = rng.integers(-(1 << 30), 1 << 30, (2, 4, 2, 2))
         far = Edge.covering((1, 4, 3, 3), -(1 << 40), 1 << 40)
         yield Sample("past_int64", cls(wide, square(2, 1, 1, 1, 1), pad=5), (far,))
-
-
-def _added(sums: Codes, bias: Codes | None) -> Codes:
-    if bias is not None:
-        sums += bias
-    return sums
 
 
 def _whole(convolve: Convolve, shape: Shape, dtype: Any) -> Convolve:

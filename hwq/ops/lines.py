@@ -118,8 +118,8 @@ class Line:
 
     slope: Array  # (1, 1, C, 1), or (1, 1, 1, 1) for all channels
     offset: Array
-    lo: Any
-    hi: Any
+    lo: Array  # of no dimension: numpy clips with such quicker than with numbers
+    hi: Array
 
     def __call__(self, x: Codes) -> Codes:
         """Codes, held as floats, of (batch, outer, C, inner) integers, which may be held as floats."""
@@ -172,7 +172,7 @@ def _line(stairs: Staircase, spacing: Doubles, dtype: Any) -> Line:
     slope = np.where(stairs.count, stairs.sign / spacing, 0.0)
     offset = stairs.first + np.where(stairs.count, slope * (spacing / 2 - origin), 0.0)
     lo, hi = stairs.ends
-    return Line(_row(slope, dtype), _row(offset, dtype), dtype(lo), dtype(hi))
+    return Line(_row(slope, dtype), _row(offset, dtype), np.asarray(lo, dtype), np.asarray(hi, dtype))
 
 
 def _spacings(steps: Doubles, most: float) -> tuple[Doubles, Doubles]:

@@ -137,7 +137,7 @@ class Shift(Op):
         dtype = quick_dtype(max(abs(v) for v in (total.lo, total.hi, x.lo, x.hi)))
         if to_integer is None or not 0 <= self.drop <= MOST_DROPPED or np.dtype(dtype).kind != "f":
             return None
-        least, most = (float(min(max(v, -FLOAT64_EXACT), FLOAT64_EXACT)) for v in (self.lo, self.hi))
+        least, most = (np.asarray(min(max(v, -FLOAT64_EXACT), FLOAT64_EXACT), dtype) for v in (self.lo, self.hi))
         add, factor = None if self.add is None else held(self.add, dtype).reshape(1, 1, -1, 1), 2.0**-self.drop
 
         def run(codes: Codes) -> Codes:
