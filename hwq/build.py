@@ -27,7 +27,7 @@ EXACT_FLOATS = ("-ffp-contract=off", "-fno-trapping-math", "-fno-math-errno")  #
 NATIVE_FLAGS = ("-O3", "-march=native", *EXACT_FLOATS, "-fno-exceptions", "-fPIC")
 VECTORS = ("-O2", "-ftree-vectorize", "-fvect-cost-model=dynamic", "-fpeel-loops")  # -O3 at half its cost
 VECTOR_FLAGS = (*VECTORS, *NATIVE_FLAGS[1:])
-VENDOR_FLAGS = ("-O2",)
+VENDOR_FLAGS = ("-O1", "-ftree-pre")  # runs as fast as -O2, and compiles faster
 
 
 @dataclass(frozen=True)

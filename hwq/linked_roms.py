@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-LEAST = 1 << 16  # elements of a ROM that is linked
+LEAST = 1 << 13  # elements of a ROM that is linked
 CHUNK = 1 << 18  # bytes of an initialiser that are read at once
 HEAD = 4096  # bytes of a header, within which its declaration begins
 KINDS = MappingProxyType({"char": 1, "short": 2, "int": 4, "long long": 8})

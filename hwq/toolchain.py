@@ -124,11 +124,17 @@ def compile_cpp(
             raise ToolError(
                 "the C++ compiler failed: " + _first_error(text), remedy="see hwq doctor; report it if it stays"
             )
-    linked = subprocess.run(
-        [compiler, *link, *map(str, objects), "-o", str(product)], capture_output=True, text=True, check=False
-    )
-    if linked.returncode:
-        raise ToolError("linking failed: " + _first_error(linked.stderr), remedy="see hwq doctor")
+    command = [compiler, *link, *(o.name for o in objects), "-o", product.name]  # no folder: gold writes it down
+    for more in dict.fromkeys((_linker(), ())):
+        linked = subprocess.run([*command, *more], cwd=product.parent, capture_output=True, text=True, check=False)
+        if not linked.returncode:
+            return
+    raise ToolError("linking failed: " + _first_error(linked.stderr), remedy="see hwq doctor")
+
+
+def _linker() -> tuple[str, ...]:
+    """The quicker linker, where it is there: it takes half the time of the other."""
+    return ("-fuse-ld=gold",) if shutil.which("ld.gold") else ()
 
 
 def _first_error(text: str) -> str:
