@@ -124,7 +124,8 @@ class TypedQuantizer(HostQuantizer):
         np.rint(codes, codes)
         codes.clip(lo, hi, codes)
         flat = codes.ravel("K")
-        return None if np.isnan(flat.dot(flat)) else codes  # no infinity: codes are bounded, and few bits wide
+        squares = flat.dot(flat)  # finite where no code is NaN: they are few bits wide
+        return codes if squares == squares else None
 
     @cached_property
     def _single(self) -> tuple[npt.NDArray[Any], ...]:

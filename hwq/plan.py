@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -13,7 +13,8 @@ from hwq.errors import InternalError
 from hwq.fixed import Codes, code_dtype
 from hwq.ir import Edge, Graph, Node
 from hwq.ops.base import Kernel
-from hwq.ops.chains import chained, is_link
+from hwq.ops.chains import chained
+from hwq.ops.elementwise import Elementwise, overwriting
 
 LEAST, MOST = np.minimum.reduce, np.maximum.reduce  # what min and max call, without their own overhead
 
@@ -60,15 +61,10 @@ def every_edge(graph: Graph, prepared: Callable[[Node], Kernel]) -> list[Step]:
 
 
 def results_only(graph: Graph, prepared: Callable[[Node], Kernel]) -> list[Step]:
-    """A chain of ops on single elements is one step, and what is read for the last time is given back."""
-    steps = []
-    for run in _runs(graph):
-        edges = [graph.edges[e] for e in (run[0].inputs[0], *(n.outputs[0] for n in run))] if len(run) > 1 else []
-        kernel = chained([n.op for n in run], edges) if edges else None
-        if kernel is None:
-            steps += [_step(graph, node, prepared(node)) for node in run]
-        else:
-            steps.append(Step(kernel, run[0].inputs, run[-1].outputs))
+    """Ops on single elements are one step where they can be, and what is read for the last time is given back."""
+    uses = graph.uses()
+    own = {e for n in graph.nodes if n.op.makes_new for e in n.outputs if uses[e] == 1}
+    steps = [step for run in _runs(graph, uses) for step in _shortest(graph, run, own, prepared)]
     last, wanted = {e: i for i, step in enumerate(steps) for e in step.inputs}, {p.edge for p in graph.outputs}
     return [
         replace(step, done=tuple({e for e in step.inputs if last[e] == i and e not in wanted}))
@@ -76,19 +72,33 @@ def results_only(graph: Graph, prepared: Callable[[Node], Kernel]) -> list[Step]
     ]
 
 
-def _runs(graph: Graph) -> list[list[Node]]:
-    """The nodes in executable order: a link with those that follow it as the only readers of what it makes."""
-    uses, runs = graph.uses(), list[list[Node]]()
+def _runs(graph: Graph, uses: Mapping[str, int]) -> list[list[Node]]:
+    """The nodes in executable order: an op on single elements with those that alone read what it makes."""
+    runs = list[list[Node]]()
     unfinished: dict[str, list[Node]] = {}  # by the edge that may go on
     for node in graph.nodes:
-        link = is_link(node.op) and len(node.inputs) == 1
-        run = unfinished.pop(node.inputs[0], None) if link else None
+        single = isinstance(node.op, Elementwise)
+        run = unfinished.pop(node.inputs[0], None) if single else None
         if run is None:
             runs.append(run := [])
         run.append(node)
-        if link and uses[node.outputs[0]] == 1:
+        if single and uses[node.outputs[0]] == 1:
             unfinished[node.outputs[0]] = run
     return runs
+
+
+def _shortest(graph: Graph, run: list[Node], own: set[str], prepared: Callable[[Node], Kernel]) -> list[Step]:
+    """The steps of a run; the arrays of edges in `own` may be written over, as nothing else holds them."""
+    first, ops = run[0], [n.op for n in run if isinstance(n.op, Elementwise)]
+    if not ops:
+        return [_step(graph, first, prepared(first))]
+    edges = [graph.edges[e] for e in (first.inputs[0], *(n.outputs[0] for n in run))]
+    chain = chained(ops, edges) if len(run) > 1 else (ops[0].channels, ops[0].evaluator(edges[0]))
+    if chain is None:
+        return [step for node in run for step in _shortest(graph, [node], own, prepared)]
+    channels, evaluator = chain
+    kernel = channels.kernel(overwriting(evaluator) if first.inputs[0] in own else evaluator)
+    return [Step(kernel, first.inputs, run[-1].outputs)]
 
 
 def _step(graph: Graph, node: Node, kernel: Kernel) -> Step:

@@ -70,6 +70,8 @@ class Simulator:
 
     def _by_source(self, x: Any) -> Mapping[str, npt.NDArray[Any]]:
         sources = self.sources
+        if len(sources) == 1 and isinstance(x, np.ndarray):
+            return {sources[0]: x}
         if isinstance(x, Mapping):
             missing = [s for s in sources if s not in x]
             if missing:
@@ -90,8 +92,11 @@ class Simulator:
     def evaluate(self, x: Any, lean: bool = False) -> dict[str, Codes]:
         """Codes of all output edges from real model inputs; with `lean` in whatever dtype they were quickest in."""
         values = self.values(x)
-        if not _batch(values):
+        batch = _batch(values)
+        if not batch:
             return self._nothing(False)
+        if batch <= self._step:
+            return self._run(self._quantize(values, lean=True), False, 0, lean)
         return _in_pieces(
             values, self._step, lambda piece, first: self._run(self._quantize(piece, lean=True), False, first, lean)
         )
@@ -186,9 +191,14 @@ def _integers(edge: Edge, codes: npt.NDArray[Any]) -> Codes:
 def decode(port: OutputPort, edge: Edge, codes: Codes) -> npt.NDArray[np.float64]:
     """Output values in float64: scale * code + offset, shaped (batch, ...) without a leading axis of 1."""
     scale, offset = port.doubles
-    plain = codes.astype(np.float64) if codes.dtype == object else codes
-    values: npt.NDArray[np.float64] = np.multiply(plain, scale, dtype=np.float64)
-    values += offset
+    values: npt.NDArray[np.float64] = codes.astype(np.float64)
+    flat = values.ravel("K")  # the same memory, whatever the order of the axes: numpy is quicker on a single one
+    if scale.size == offset.size == 1 and flat.base is not None:
+        flat *= scale.item()
+        flat += offset.item()
+    else:
+        values *= scale
+        values += offset
     if port.host_softmax is not None:
         powers = np.exp(values - values.max(axis=port.host_softmax + 1, keepdims=True))
         values = powers / powers.sum(axis=port.host_softmax + 1, keepdims=True)

@@ -14,10 +14,10 @@ from hwq.exact import scalar
 from hwq.fixed import FixedType, Rounding
 from hwq.hosts import TypedQuantizer
 from hwq.ir import Edge, Graph, InputPort, Node, OutputPort
-from hwq.ops import Channels, Lut, MultiplyShift, Op, Scale, Shift, Threshold, Transpose
+from hwq.ops import Channels, Lut, MultiplyShift, Scale, Shift, Threshold
 from hwq.ops.buckets import Direct
-from hwq.ops.chains import chained, is_link
-from hwq.ops.draw import Draw
+from hwq.ops.chains import chained
+from hwq.ops.elementwise import Elementwise
 from hwq.simulate import Simulator
 
 SHAPE = (1, 3, 4)
@@ -34,7 +34,7 @@ def lut(first: int, rows: int = 1, depth: int = 16, seed: int = 0) -> Lut:
     return Lut(words, first, -32, 31, FixedType(True, 6, 2), BY_CHANNEL if rows > 1 else WHOLE)
 
 
-def graph_of(ops: list[Op], x: Edge = X, outputs: tuple[int, ...] = ()) -> Graph:
+def graph_of(ops: list[Elementwise], x: Edge = X, outputs: tuple[int, ...] = ()) -> Graph:
     """The ops one after the other; outputs are the last edge and those that are numbered."""
     nodes = [Node(f"n{i}", op, (f"e{i}",), (f"e{i + 1}",)) for i, op in enumerate(ops)]
     port = InputPort("x", "x", "e0", TypedQuantizer(x.type))
@@ -79,7 +79,7 @@ CHAINS = {
 
 
 @pytest.mark.parametrize("ops", CHAINS.values(), ids=CHAINS)
-def test_a_chain_is_one_step_with_the_codes_of_all(ops: list[Op]):
+def test_a_chain_is_one_step_with_the_codes_of_all(ops: list[Elementwise]):
     graph = graph_of(ops)
     assert len(Simulator(graph).steps) == 1
     assert is_same_without_the_edges_between(graph)
@@ -89,7 +89,7 @@ def test_a_chain_is_one_step_with_the_codes_of_all(ops: list[Op]):
     st.lists(st.sampled_from(["shift", "floor", "lut", "lut by channel"]), min_size=2, max_size=5), st.integers(0, 99)
 )
 def test_any_chain_has_the_codes_of_its_ops(kinds: list[str], seed: int):
-    rng, ops = np.random.default_rng(seed), list[Op]()
+    rng, ops = np.random.default_rng(seed), list[Elementwise]()
     for kind in kinds:
         first, drop = int(rng.integers(-20, 20)), int(rng.integers(0, 3))
         ops.append(
@@ -148,13 +148,6 @@ def test_codes_past_64_bits_make_no_chain():
     edges = [far, *op.infer((far,))]
     edges += shift(0).infer((edges[-1],))
     assert chained([op, shift(0)], edges) is None
-
-
-def test_links_are_ops_on_single_elements_whose_kernels_take_any_dtype():
-    assert is_link(shift(1))
-    assert is_link(lut(0))
-    assert not is_link(Transpose((0, 2, 1)))
-    assert not is_link(Draw(1))
 
 
 def test_a_code_outside_the_range_of_an_edge_between_is_found():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hwq.fixed import FixedType
 from hwq.ir import Edge
 from hwq.ops import Channels, MultiplyShift, Threshold
-from hwq.ops.buckets import evaluator
+from hwq.ops.buckets import of_table
 from hwq.ops.lines import Line, Reached, Staircase, fitted
 
 
@@ -21,10 +21,10 @@ def fitted_to(table: np.ndarray, lowest: int) -> Reached | Line | None:
 
 
 def evaluated(table: np.ndarray, lowest: int, dtype: type = np.float32) -> np.ndarray:
-    """The codes (C, N) as an evaluator gives them for (N, 1, C, 1) integers."""
+    """The codes (C, N) as `of_table` gives them for (N, 1, C, 1) integers."""
     count, span = table.shape
     x = np.broadcast_to(np.arange(lowest, lowest + span).reshape(-1, 1, 1, 1), (span, 1, count, 1)).astype(dtype)
-    return evaluator(table, lowest)(x).reshape(span, count).T
+    return of_table(table, lowest)(x).reshape(span, count).T
 
 
 def rounded(scale: list[float], add: list[float], lo: int, hi: int, x: np.ndarray) -> np.ndarray:

@@ -29,7 +29,7 @@ class Bands:
 
     matrix: Array
     outputs: Shape
-    rest: Shape  # the kernel's extents after the first
+    window: Shape  # of what is read: the kernel's extents after the first, rows, and the outputs' extents after the first
     moves: tuple[tuple[Cut, Cut], ...]  # for each of its positions, where in the matrix of windows goes what is read
     framed: Shape | None  # the extents with the padding, where its code is not 0
     inner: Cut  # where the data lie within them
@@ -57,7 +57,7 @@ class Bands:
         return Bands(
             banded.reshape(groups, -1, n_in * prod(banded.shape[3:])),
             outputs,
-            rest,
+            (*rest, extents[0], *outputs[1:]),
             tuple(_moves(window, extents)),
             framed,
             inner,
@@ -71,12 +71,12 @@ class Bands:
             frame = np.full((batch, channels, *self.framed), self.pad, dtype=dtype)
             frame[self.inner] = data
             data = frame
-        windows = np.zeros((batch, channels, *self.rest, data.shape[2], *self.outputs[1:]), dtype=dtype)
+        windows = np.zeros((batch, channels, *self.window), dtype)
         for place, cut in self.moves:
             windows[place] = data[cut]
         groups, _, taps = self.matrix.shape
-        sums = self.matrix @ windows.reshape(batch, groups, taps, -1)
-        return np.asarray(sums.reshape(batch, -1, *self.outputs))
+        sums: Array = self.matrix @ windows.reshape(batch, groups, taps, -1)
+        return sums.reshape(batch, -1, *self.outputs)
 
 
 def _framed(window: Window, extents: Shape) -> Shape:

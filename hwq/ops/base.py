@@ -200,6 +200,7 @@ class Op(ABC):
     lean: ClassVar[bool] = False  # whether its kernel takes and gives any dtype that holds the codes, floats too
     scattered: ClassVar[bool] = False  # whether the elements of one cycle lie apart in the arrays, not side by side
     bounded: ClassVar[bool] = False  # whether `prepare` always proves that no code can leave the inferred range
+    makes_new: ClassVar[bool] = False  # whether what its kernel gives is an array that nothing else holds
     draws: ClassVar[bool] = False  # whether its kernel takes the number of its first sample: it has a state
 
     @abstractmethod

@@ -68,7 +68,7 @@ def counted(thresholds: Codes, lowest: int, highest: int) -> Codes:
     return np.asarray(steps[:, :span].cumsum(axis=1))
 
 
-def evaluator(table: Codes, lowest: int) -> Callable[[Codes], Codes]:
+def of_table(table: Codes, lowest: int) -> Callable[[Codes], Codes]:
     """What gives the codes (C, N) of x = lowest, lowest + 1, ... in each channel: a line, else a look-up."""
     stairs = Staircase.of_table(table, lowest)
     return (None if stairs is None else fitted(stairs)) or Direct.listing(table, lowest)

@@ -101,14 +101,14 @@ class Conv(Products):
             taps = rows.T.astype(blocks.dtype)
             start = 0 if flat is None else flat
             self.prove(x, y, rows, lambda data: blocks.product(held(data, blocks.dtype), taps) + start)
-        ways = self._ways(x, blocks)
+        ways, samples, results = self._ways(x, blocks), (-1, *x.shape[1:]), (-1, *y.shape)
 
         def kernel(codes: Codes) -> tuple[Codes, ...]:
-            data = held(codes.reshape(-1, *x.shape[1:]), blocks.dtype)
+            data = held(codes.reshape(samples), blocks.dtype)
             acc = ways[len(data) > FEW_SAMPLES](data)
             if bias is not None:
                 acc += bias(acc.shape)
-            return (acc.reshape(codes.shape[0], *y.shape),)
+            return (acc.reshape(results),)
 
         return kernel
 

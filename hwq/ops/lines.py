@@ -114,26 +114,49 @@ class Reached:
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """`y = clip(rint(slope[c] x + offset[c]), lo, hi)` in the dtype of the parameters."""
+    """`y = clip(round(slope[c] x + offset[c]), lo, hi)` in the dtype of the parameters.
 
-    slope: Array  # (1, 1, C, 1), or (1, 1, 1, 1) for all channels
-    offset: Array
-    lo: Array  # of no dimension: numpy clips with such quicker than with numbers
+    Parameters are (1, 1, C, 1), and of no dimension where all channels share them: numpy takes such the quickest.
+    """
+
+    slope: Array
+    offset: Array | None  # None: 0
+    lo: Array
     hi: Array
+    to_integer: np.ufunc = np.rint
+
+    @staticmethod
+    def of(slope: Any, offset: Any, lo: Any, hi: Any, dtype: Any, to_integer: np.ufunc = np.rint) -> Line:
+        """With slopes and offsets (C,), held as `dtype`."""
+        held_slope, held_offset = (_row(np.asarray(v, dtype=np.float64), dtype) for v in (slope, offset))
+        return Line(
+            held_slope,
+            held_offset if held_offset.any() else None,
+            np.asarray(lo, dtype),
+            np.asarray(hi, dtype),
+            to_integer,
+        )
 
     def __call__(self, x: Codes) -> Codes:
         """Codes, held as floats, of (batch, outer, C, inner) integers, which may be held as floats."""
-        slope, offset = self._over(x.shape)
-        y = x.astype(self.slope.dtype, copy=False) * slope
-        y += offset
-        np.rint(y, y)
+        data = x.astype(self.slope.dtype, copy=False)
+        return self._finished(np.multiply(data, self._laid_out[0](x.shape)))
+
+    def over(self, x: Codes) -> Codes:
+        """The same, written over x where that has the dtype."""
+        data = x.astype(self.slope.dtype, copy=False)
+        return self._finished(np.multiply(data, self._laid_out[0](x.shape), data))
+
+    def _finished(self, y: Array) -> Array:
+        if self.offset is not None:
+            np.add(y, self._laid_out[1](y.shape), y)
+        self.to_integer(y, y)
         return np.asarray(y.clip(self.lo, self.hi, y))
 
     @cached_property
-    def _over(self) -> Callable[[Shape], tuple[Array, Array]]:
+    def _laid_out(self) -> tuple[Callable[[Shape], Array], Callable[[Shape], Array]]:
         """Slope and offset for codes of a shape."""
-        slope, offset = repeated(self.slope), repeated(self.offset)
-        return lambda shape: (slope(shape), offset(shape))
+        return repeated(self.slope), repeated(self.slope if self.offset is None else self.offset)
 
 
 def fitted(stairs: Staircase, spacing: Doubles | None = None) -> Reached | Line | None:
@@ -172,7 +195,7 @@ def _line(stairs: Staircase, spacing: Doubles, dtype: Any) -> Line:
     slope = np.where(stairs.count, stairs.sign / spacing, 0.0)
     offset = stairs.first + np.where(stairs.count, slope * (spacing / 2 - origin), 0.0)
     lo, hi = stairs.ends
-    return Line(_row(slope, dtype), _row(offset, dtype), np.asarray(lo, dtype), np.asarray(hi, dtype))
+    return Line.of(slope, offset, lo, hi, dtype)
 
 
 def _spacings(steps: Doubles, most: float) -> tuple[Doubles, Doubles]:
@@ -192,6 +215,6 @@ def _middle(lo: Doubles, hi: Doubles, shared: bool) -> Doubles:
 
 
 def _row(values: Doubles, dtype: Any) -> Array:
-    """Numbers of channels in the shape of parameters; a single one where all are equal."""
-    same = bool((values == values[0]).all())
-    return values[: 1 if same else None].astype(dtype).reshape(COLUMN)
+    """Numbers of channels in the shape of parameters; of no dimension where all are equal."""
+    row = values.astype(dtype)
+    return np.asarray(row[0]) if (values == values[0]).all() else row.reshape(COLUMN)

@@ -9,8 +9,9 @@ import numpy as np
 
 from hwq.fixed import Codes, FixedType
 from hwq.ir import Edge
-from hwq.ops.base import Channels, Kernel, Op, Rom, Sample, proved
-from hwq.ops.buckets import evaluator
+from hwq.ops.base import Channels, Rom, Sample, proved
+from hwq.ops.buckets import of_table
+from hwq.ops.elementwise import Elementwise, Evaluator
 from hwq.ops.units import Kind, Unit
 
 
@@ -24,7 +25,7 @@ class Mirror:
 
 
 @dataclass(frozen=True, eq=False)
-class Lut(Op):
+class Lut(Elementwise):
     """`y = clamp(words[c, clip(x, first, first + N - 1) - first])`, codes clamped to `lo..hi`.
 
     `words` (C, N): one row per channel, one row for a whole tensor where C = 1. With a mirror the window is its upper
@@ -32,8 +33,6 @@ class Lut(Op):
     """
 
     kind = "lut"
-    lean = True
-    bounded = True
     words: Codes
     first: int
     lo: int
@@ -90,12 +89,11 @@ class Lut(Op):
             found = np.where(mirrored, self.mirror.total + self.mirror.sign * found, found)
         return np.asarray(np.clip(found, self.lo, self.hi))
 
-    def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
-        (x,) = inputs
+    def evaluator(self, x: Edge) -> Evaluator:
         span = x.hi - x.lo + 1
         table = self.values(np.broadcast_to(np.arange(x.lo, x.hi + 1), (self.words.shape[0], span)))
-        proved(self.infer(inputs)[0], table)
-        return self.channels.kernel(evaluator(table, x.lo))
+        proved(self.infer((x,))[0], table)
+        return of_table(table, x.lo)
 
     def units(self, inputs: tuple[Edge, ...]) -> tuple[Unit, ...]:
         """Clamps of the address and of the word; the mirror's two subtractions."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,9 +10,10 @@ import numpy as np
 
 from hwq.fixed import INT64_SAFE, Codes, FixedType, Rounding, code_dtype
 from hwq.ir import Edge
-from hwq.ops.base import FLOAT64_EXACT, Channels, Kernel, Op, Rom, Sample, as_codes, proved
-from hwq.ops.buckets import DIRECT_LIMIT, evaluator
+from hwq.ops.base import FLOAT64_EXACT, Channels, Rom, Sample, as_codes, proved
+from hwq.ops.buckets import DIRECT_LIMIT, of_table
 from hwq.ops.coding import Coding, coding_of, term_type
+from hwq.ops.elementwise import Elementwise, Evaluator
 from hwq.ops.joint import columns, factor_type, scaled_range, with_coding
 from hwq.ops.lines import STEPS_LIMIT, Line, Reached, Staircase, fitted
 from hwq.ops.shift import Circuit, Shift
@@ -20,12 +21,10 @@ from hwq.ops.units import Kind, Unit, product_units
 
 
 @dataclass(frozen=True, eq=False)
-class MultiplyShift(Op):
+class MultiplyShift(Elementwise):
     """`mult` and `add` (C,) are integers, one `drop` and one clamp `lo..hi` serve all channels; `>>` floors."""
 
     kind = "multiply_shift"
-    lean = True
-    bounded = True
     mult: Codes
     add: Codes
     drop: int
@@ -65,21 +64,19 @@ class MultiplyShift(Op):
         (x,) = inputs
         return self.tail(x).infer((self.sum_edge(x),))
 
-    def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
-        (x,), (y,) = inputs, self.infer(inputs)
-        count, span = self.channels.count, x.hi - x.lo + 1
+    def evaluator(self, x: Edge) -> Evaluator:
+        (y,), count, span = self.infer((x,)), self.channels.count, x.hi - x.lo + 1
         exact = self._integers(x)
         ends = np.broadcast_to(np.asarray([x.lo, x.hi], dtype=object)[:, None], (2, count))  # it rises or falls between
         proved(y, exact(ends.reshape(2, 1, count, 1)))
         if span * count <= DIRECT_LIMIT:
             every = np.broadcast_to(np.arange(x.lo, x.hi + 1)[:, None], (span, count))
-            direct = evaluator(exact(every.reshape(span, 1, count, 1)).reshape(span, count).T, x.lo)
-            return self.channels.kernel(direct)
+            return of_table(exact(every.reshape(span, 1, count, 1)).reshape(span, count).T, x.lo)
         line = self._line(x, exact)
         single = isinstance(line, Line) and line.slope.dtype == np.float32
-        return self.channels.kernel((line if single else None) or self._doubles(x) or line or exact)
+        return (line if single else None) or self._doubles(x) or line or exact
 
-    def _line(self, x: Edge, exact: Callable[[Codes], Codes]) -> Line | Reached | None:
+    def _line(self, x: Edge, exact: Evaluator) -> Line | Reached | None:
         """Scaled, rounded and clamped floats, where each of their steps is at the same code; None where one is not."""
         count = self.channels.count
         if code_dtype(x.lo, x.hi) is object:
@@ -101,23 +98,16 @@ class MultiplyShift(Op):
         spacing = np.abs(1 / np.where(slope, slope, 1))[:, 0]
         return fitted(stairs, spacing) if stairs.is_given_by(exact) else None
 
-    def _doubles(self, x: Edge) -> Callable[[Codes], Codes] | None:
+    def _doubles(self, x: Edge) -> Line | None:
         """In float64, where every product and sum fits 53 bits; None where one does not."""
         total = self.sum_edge(x)
         widest = max(abs(int(m)) for m in self.mult) * max(abs(x.lo), abs(x.hi))
         if max(widest, abs(total.lo), abs(total.hi), *(abs(int(r)) for r in self.add)) >= FLOAT64_EXACT:
             return None
-        mult, add = (np.ldexp(v.astype(np.float64), -self.drop).reshape(1, 1, -1, 1) for v in (self.mult, self.add))
+        mult, add = (np.ldexp(v.astype(np.float64), -self.drop) for v in (self.mult, self.add))
+        return Line.of(mult, add, self.lo, self.hi, np.float64, np.floor)
 
-        def run(codes: Codes) -> Codes:
-            acc = codes * mult
-            acc += add
-            np.floor(acc, acc)
-            return np.asarray(acc.clip(self.lo, self.hi, acc))
-
-        return run
-
-    def _integers(self, x: Edge) -> Callable[[Codes], Codes]:
+    def _integers(self, x: Edge) -> Evaluator:
         """In integers, on (batch, outer, C, inner) codes."""
         total = self.sum_edge(x)
         widest = max(abs(int(m)) for m in self.mult) * max(abs(x.lo), abs(x.hi))

@@ -31,6 +31,7 @@ class Products(Op):
     are not summed, but the bits of both that agree counted, as w x = [agree] - [w < 0].
     """
 
+    makes_new = True
     weights: Codes
     bias: Codes | None
     frac: int

@@ -10,18 +10,18 @@ import numpy as np
 
 from hwq.fixed import Codes, FixedType
 from hwq.ir import Edge
-from hwq.ops.base import Channels, Kernel, Op, Rom, Sample, held, quick_dtype
+from hwq.ops.base import Channels, Rom, Sample, held, proved, quick_dtype
 from hwq.ops.coding import Coding, coding_of, term_type
+from hwq.ops.elementwise import Elementwise, Evaluator
 from hwq.ops.joint import with_coding
 from hwq.ops.units import Kind, Unit, product_units
 
 
 @dataclass(frozen=True, eq=False)
-class Scale(Op):
+class Scale(Elementwise):
     """`mult` and `add` (C,) are integers; the binary point stays that of x."""
 
     kind = "scale"
-    lean = True
     mult: Codes
     add: Codes
     channels: Channels = Channels()
@@ -46,18 +46,18 @@ class Scale(Op):
         ends = np.stack([mult * x.lo + add, mult * x.hi + add])
         return (Edge.covering(x.shape, int(ends.min()), int(ends.max()), x.type.frac),)
 
-    def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
-        (x,) = inputs
-        (y,) = self.infer(inputs)
+    def evaluator(self, x: Edge) -> Evaluator:
+        (y,) = self.infer((x,))
         bound = max(abs(y.lo), abs(y.hi), max(abs(x.lo), abs(x.hi)) * max(abs(int(m)) for m in self.mult))
-        dtype = quick_dtype(bound)
+        dtype, count = quick_dtype(bound), self.channels.count
         mult, add = (held(v, dtype).reshape(1, 1, -1, 1) for v in (self.mult, self.add))
 
-        def kernel(codes: Codes) -> tuple[Codes, ...]:
-            acc = self.channels.view(held(codes, dtype)) * mult + add
-            return (acc.reshape(codes.shape),)
+        def run(codes: Codes) -> Codes:
+            return np.asarray(held(codes, dtype) * mult + add)
 
-        return kernel
+        ends = np.broadcast_to(np.asarray([x.lo, x.hi], dtype=object)[:, None], (2, count))
+        proved(y, run(ends.reshape(2, 1, count, 1)))  # it rises or falls in between
+        return run
 
     def roms(self) -> tuple[Rom, ...]:
         rows = self.channels.rows(self.lanes)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from hwq.fixed import Codes, FixedType, Overflow, Rounding, round_shift
 from hwq.ir import Edge
-from hwq.ops.base import FLOAT64_EXACT, Channels, Kernel, Op, Rom, Sample, as_codes, held, proved, quick_dtype
+from hwq.ops.base import FLOAT64_EXACT, Channels, Rom, Sample, as_codes, proved, quick_dtype
+from hwq.ops.elementwise import Elementwise, Evaluator
+from hwq.ops.lines import Line
 from hwq.ops.units import Kind, Unit
 
 MOST_DROPPED = 60  # by a scaling that float32 makes without loss
@@ -33,15 +35,13 @@ class Circuit:
 
 
 @dataclass(frozen=True, eq=False)
-class Shift(Op):
+class Shift(Elementwise):
     """Drops `drop` bits (negative: appends zeros) after adding `add[channel]`, then clamps codes to `lo..hi`.
 
     The output's binary point moves with the bits: `frac` becomes `frac - drop`.
     """
 
     kind = "shift"
-    lean = True
-    bounded = True
     drop: int
     rounding: Rounding
     lo: int
@@ -123,32 +123,24 @@ class Shift(Op):
         ends = round_shift(np.asarray([-total.hi, -total.lo], dtype=object), self.drop, Rounding.FLOOR)
         return int(ends[0]), int(ends[1])
 
-    def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
-        (x,) = inputs
-        (y,) = self.infer(inputs)
-        exact = self._integers(x)
-        ends = np.broadcast_to(np.asarray([x.lo, x.hi], dtype=object)[:, None], (2, self.channels.count))
-        proved(y, exact(ends.reshape(2, 1, self.channels.count, 1)))  # it never falls in between
-        return self.channels.kernel(self._floats(x) or exact)
+    def evaluator(self, x: Edge) -> Evaluator:
+        (y,), exact, count = self.infer((x,)), self._integers(x), self.channels.count
+        ends = np.broadcast_to(np.asarray([x.lo, x.hi], dtype=object)[:, None], (2, count))
+        proved(y, exact(ends.reshape(2, 1, count, 1)))  # it never falls in between
+        return self._line(x) or exact
 
-    def _floats(self, x: Edge) -> Callable[[Codes], Codes] | None:
+    def _line(self, x: Edge) -> Line | None:
         """In a float dtype that holds everything, where the rounding is one of floats'; None where there is none."""
         total, to_integer = self.sum_edge(x), {Rounding.HALF_EVEN: np.rint, Rounding.FLOOR: np.floor}.get(self.rounding)
-        dtype = quick_dtype(max(abs(v) for v in (total.lo, total.hi, x.lo, x.hi)))
+        most_added = 0 if self.add is None else int(np.abs(self.add).max())
+        dtype = quick_dtype(max(most_added, *(abs(v) for v in (total.lo, total.hi, x.lo, x.hi))))
         if to_integer is None or not 0 <= self.drop <= MOST_DROPPED or np.dtype(dtype).kind != "f":
             return None
-        least, most = (np.asarray(min(max(v, -FLOAT64_EXACT), FLOAT64_EXACT), dtype) for v in (self.lo, self.hi))
-        add, factor = None if self.add is None else held(self.add, dtype).reshape(1, 1, -1, 1), 2.0**-self.drop
+        lo, hi = (min(max(v, -FLOAT64_EXACT), FLOAT64_EXACT) for v in (self.lo, self.hi))
+        factor, add = 2.0**-self.drop, np.zeros(1) if self.add is None else self.add.astype(np.float64)
+        return Line.of([factor], add * factor, lo, hi, dtype, to_integer)
 
-        def run(codes: Codes) -> Codes:
-            held_codes = held(codes, dtype)
-            scaled = (held_codes if add is None else held_codes + add) * factor
-            to_integer(scaled, scaled)
-            return np.asarray(scaled.clip(least, most, scaled))
-
-        return run
-
-    def _integers(self, x: Edge) -> Callable[[Codes], Codes]:
+    def _integers(self, x: Edge) -> Evaluator:
         """On (batch, outer, C, inner) codes, in integers."""
         low, high = self._extremes(x)
         spare = 1 << max(0, self.drop)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from hwq.fixed import Codes, FixedType, code_dtype
 from hwq.ir import Edge
-from hwq.ops.base import Channels, Kernel, Op, Rom, Sample, as_codes, proved
+from hwq.ops.base import Channels, Rom, Sample, as_codes, proved
 from hwq.ops.buckets import DIRECT_LIMIT, Buckets, Direct, counted
+from hwq.ops.elementwise import Elementwise, Evaluator
 from hwq.ops.lines import Staircase, fitted
 from hwq.ops.units import Kind, Unit
 
@@ -18,15 +19,13 @@ PARALLEL_LIMIT = 16  # thresholds compared side by side in hardware; above, a bi
 
 
 @dataclass(frozen=True, eq=False)
-class Threshold(Op):
+class Threshold(Elementwise):
     """`y = base[c] + sign[c] * #{k: x >= thresholds[c, k]}`; rows ascend, and may repeat a threshold.
 
     `thresholds` (C, K), `base` (C,), `sign` (C,) of +1 or -1; one row for a whole tensor where C = 1.
     """
 
     kind = "threshold"
-    lean = True
-    bounded = True
     thresholds: Codes
     base: Codes
     sign: Codes
@@ -72,49 +71,49 @@ class Threshold(Op):
             return (Unit(Kind.COMPARE, lanes, x.type.width), Unit(Kind.ADD, 2 * lanes, self.steps))
         return (Unit(Kind.COMPARE, lanes * self.levels, x.type.width), Unit(Kind.COUNT, lanes, self.levels))
 
-    def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
-        (x,), (y,), wide = inputs, self.infer(inputs), code_dtype(inputs[0].lo, inputs[0].hi) is object
+    def evaluator(self, x: Edge) -> Evaluator:
+        (y,), wide = self.infer((x,)), code_dtype(x.lo, x.hi) is object
         stairs = None if wide else Staircase.of_thresholds(self.thresholds, self.base, self.sign, x.lo, x.hi)
         line = None if stairs is None else fitted(stairs)
         if stairs is not None and line is not None:
             proved(y, stairs.ends)
-            return self.channels.kernel(line)
+            return line
         if not wide and self.thresholds.shape[0] * (x.hi - x.lo + 1) <= DIRECT_LIMIT:
             table = self.base[:, None] + self.sign[:, None] * counted(self.thresholds, x.lo, x.hi)
             proved(y, table)
-            return self.channels.kernel(Direct.listing(table, x.lo))
+            return Direct.listing(table, x.lo)
         if self.levels <= 2 or wide:
-            count: Callable[[Codes], Codes] = self._compared
+            count: Evaluator = self._compared
         else:
             count = Buckets.of(self.thresholds, x.hi) or self._bisected
-        kernel = self._finished(count, x)
-        ends: Codes = np.asarray([x.lo, x.hi], dtype=code_dtype(x.lo, x.hi)).reshape(2, *(1,) * len(x.shape))
-        proved(y, *kernel(np.broadcast_to(ends, (2, *x.shape))))  # counts rise in between
-        return kernel
+        run = self._finished(count, x)
+        ends: Codes = np.asarray([x.lo, x.hi], dtype=code_dtype(x.lo, x.hi)).reshape(2, 1, 1, 1)
+        proved(y, run(np.broadcast_to(ends, (2, 1, self.channels.count, 1))))  # counts rise in between
+        return run
 
-    def _finished(self, count: Callable[[Codes], Codes], x: Edge) -> Kernel:
-        """Base and sign around a function that counts the thresholds reached in (batch, outer, C, inner) codes."""
+    def _finished(self, count: Evaluator, x: Edge) -> Evaluator:
+        """Base and sign around a function that counts the thresholds reached."""
         sign, base = self.sign.reshape(1, 1, -1, 1), self.base.reshape(1, 1, -1, 1)
         dtype = code_dtype(x.lo, x.hi)
         rising, plain = bool((self.sign == 1).all()), not self.base.any()
 
-        def kernel(codes: Codes) -> tuple[Codes, ...]:
-            reached = count(self.channels.view(codes.astype(dtype, copy=False)))
+        def run(codes: Codes) -> Codes:
+            reached = count(codes.astype(dtype, copy=False))
             if not rising:
                 reached = reached * sign
-            if not plain:
-                reached = reached + base
-            return (reached.reshape(codes.shape),)
+            return reached if plain else reached + base
 
-        return kernel
+        return run
 
     def _compared(self, acc: Codes) -> Codes:
-        reached = np.zeros(acc.shape, dtype=np.int64)
+        reached: Codes = np.zeros(acc.shape, dtype=np.int64)
         for k in range(self.levels):
-            reached += acc >= self.thresholds[:, k].reshape(1, 1, -1, 1)
+            reached = reached + (acc >= self.thresholds[:, k].reshape(1, 1, -1, 1))
         return reached
 
     def _bisected(self, acc: Codes) -> Codes:
+        if self.channels.count == 1:
+            return np.asarray(np.searchsorted(self.thresholds[0], acc, side="right"))
         reached = np.empty(acc.shape, dtype=np.int64)
         for c, row in enumerate(self.thresholds):
             reached[:, :, c, :] = np.searchsorted(row, acc[:, :, c, :], side="right")
