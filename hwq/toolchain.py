@@ -24,11 +24,11 @@ _HLS4ML = MappingProxyType({"ap_types": "vivado/ap_types", "ac_types": "catapult
 
 @dataclass(frozen=True)
 class Headers:
-    """An include folder, who provides it, the C++ standard it asks for, and the headers worth parsing only once."""
+    """An include folder, who provides it, the C++ standard to compile with, and the headers worth parsing only once."""
 
     folder: Path
     origin: str
-    standard: str = "c++14"
+    standard: str
     prelude: tuple[str, ...] = ()
 
 
@@ -48,14 +48,14 @@ def find_headers(target: Target) -> Headers | None:
         for sub in target.header_paths if root else ():
             folder = Path(str(root)) / sub
             if (folder / wanted).is_file():
-                return Headers(folder, variable, prelude=prelude)
+                return Headers(folder, variable, target.standard, prelude)
     kind = "ap_types" if wanted.startswith("ap_") else "ac_types"
     for package, inside in HEADER_PACKAGES:
         spec = importlib.util.find_spec(package)  # locates the package without importing it
         for root in (spec.submodule_search_locations or ()) if spec else ():
             folder = Path(root) / inside.format(kind=kind, where=_HLS4ML[kind])
             if (folder / wanted).is_file():
-                return Headers(folder, f"PyPI package {package}", prelude=prelude)
+                return Headers(folder, f"PyPI package {package}", target.standard, prelude)
     return None
 
 

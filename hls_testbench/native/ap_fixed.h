@@ -66,6 +66,7 @@ template <class T> class slice {
     number::operator=(number::from_code(code));                                                          \
     return *this;                                                                                        \
   }                                                                                                      \
+  constexpr HWQ_INLINE unsigned long long bits_to_uint64() const { return range(W - 1, 0).to_uint64(); } \
   constexpr HWQ_INLINE hwq::ap::slice<NAME> range(int hi, int lo) { return {*this, hi, lo}; }            \
   constexpr HWQ_INLINE hwq::ap::slice<const NAME> range(int hi, int lo) const { return {*this, hi, lo}; }
 

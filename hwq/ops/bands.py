@@ -29,7 +29,7 @@ class Bands:
 
     matrix: Array
     outputs: Shape
-    window: Shape  # of what is read: the kernel's extents after the first, rows, and the outputs' extents after the first
+    window: Shape  # what is laid out: the kernel after its first axis, the rows, the outputs after their first axis
     moves: tuple[tuple[Cut, Cut], ...]  # for each of its positions, where in the matrix of windows goes what is read
     framed: Shape | None  # the extents with the padding, where its code is not 0
     inner: Cut  # where the data lie within them

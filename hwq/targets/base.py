@@ -72,6 +72,7 @@ class Target:
     advice: str = ""  # for the project's README: how to run the tool
     script: str = ""  # template of the build script, below templates/project
     script_name: str = "run.tcl"
+    standard: str = "c++14"  # of C++, for the tool and for a build against its headers here
     default_part: str = ""
     default_clock: float = 5.0
     defines: tuple[str, ...] = ()

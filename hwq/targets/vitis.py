@@ -29,6 +29,7 @@ TARGET = replace(
         }
     ),
     script="run_vitis.tcl.j2",
+    standard="c++14",
     advice=(
         "`vitis_hls -f run.tcl` (to 2024.1) or `vitis-run --mode hls --tcl run.tcl` (2024.2 on) runs C-simulation, "
         "synthesis and IP export; the environment variable HWQ_STEPS chooses among them."

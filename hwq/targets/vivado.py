@@ -45,5 +45,6 @@ TARGET = Target(
     ),
     advice="`vivado_hls -f run.tcl` runs C-simulation, synthesis and IP export; with `csim` only the first.",
     script="run_vivado.tcl.j2",
+    standard="c++11",
     default_part="xc7z020clg400-1",
 )

@@ -23,21 +23,31 @@ template <int W> struct format<ap_uint<W> > {
   enum { width = W, is_signed = 0 };
 };
 
-// The value whose code is `code`; the low bits of the code are taken as they are.
-template <class T, class C> inline T from_code(const C &code) {
-  T value;
-  if (format<T>::width <= 64) {
-    value.setBits(code);
-  } else {
-    value.range(format<T>::width - 1, 0) = ap_int<format<T>::width>(code);
-  }
-  return value;
-}
-
 // The highest bit of a type's code that is in 64-bit word k.
 template <class T> inline int last_bit(int k) {
   return 64 * k + 63 < format<T>::width ? 64 * k + 63 : format<T>::width - 1;
 }
+
+// How codes of one word go in and out of a type, and those of several.
+template <class T, bool one_word> struct bits {
+  template <class C> static T from(const C &code) {
+    T value;
+    value.setBits(code);
+    return value;
+  }
+  static unsigned long long word(const T &value, int) { return value.bits_to_uint64(); }
+};
+template <class T> struct bits<T, false> {
+  template <class C> static T from(const C &code) {
+    T value;
+    value.range(format<T>::width - 1, 0) = ap_int<format<T>::width>(code);
+    return value;
+  }
+  static unsigned long long word(const T &value, int k) { return value.range(last_bit<T>(k), 64 * k).to_uint64(); }
+};
+
+// The value whose code is `code`; the low bits of the code are taken as they are.
+template <class T, class C> inline T from_code(const C &code) { return bits<T, (format<T>::width <= 64)>::from(code); }
 
 // The same from 64-bit words, the lowest first, for codes wider than a machine integer.
 template <class T, int N> inline T from_words(const unsigned long long (&words)[N]) {
@@ -72,9 +82,9 @@ template <class T, int W> inline T popcount(const ap_uint<W> &bits) {
 // How many 64-bit words a code takes, and word k of it, sign-extended.
 template <class T> inline int word_count(const T &) { return (format<T>::width + 63) / 64; }
 template <class T> inline long long word(const T &value, int k) {
-  const unsigned long long bits = value.range(last_bit<T>(k), 64 * k).to_uint64();
+  const unsigned long long code = bits<T, (format<T>::width <= 64)>::word(value, k);
   const int above = 64 * k + 63 - last_bit<T>(k);  // bits of the word past those of the code
-  return format<T>::is_signed ? static_cast<long long>(bits << above) >> above : static_cast<long long>(bits);
+  return format<T>::is_signed ? static_cast<long long>(code << above) >> above : static_cast<long long>(code);
 }
 
 }  // namespace hwq
