@@ -14,10 +14,11 @@ from hwq.exact import scalar
 from hwq.fixed import FixedType, Rounding
 from hwq.hosts import TypedQuantizer
 from hwq.ir import Edge, Graph, InputPort, Node, OutputPort
-from hwq.ops import Channels, Lut, MultiplyShift, Scale, Shift, Threshold
+from hwq.ops import Channels, Dense, Lut, MultiplyShift, Scale, Shift, Threshold
 from hwq.ops.buckets import Direct
 from hwq.ops.chains import chained
 from hwq.ops.elementwise import Elementwise
+from hwq.ops.lines import Line
 from hwq.simulate import Simulator
 
 SHAPE = (1, 3, 4)
@@ -163,3 +164,34 @@ def test_a_table_around_zero_needs_no_offset():
     assert Direct.listing(np.asarray([[3, 1, 2]]), -2).first is None
     assert Direct.listing(np.asarray([[3, 1, 2]]), -3).first is not None
     assert Direct.listing(np.asarray([[3, 1, 2]]), 1).first is not None
+
+
+def dense_and_readers(*readers: tuple[Elementwise, str], outputs: tuple[str, ...]) -> Graph:
+    """Sums, and ops with the names of their outputs, each of which reads them."""
+    x = Edge.covering((1, 12), -8, 7, 3)
+    dense = Dense(np.random.default_rng(3).integers(-7, 8, (12, 6)), np.arange(6))
+    nodes = [Node("fc", dense, ("e0",), ("sums",)), *(Node(name, op, ("sums",), (name,)) for op, name in readers)]
+    ends = tuple(OutputPort(name, name, scalar(1), scalar(0)) for name in outputs)
+    port = InputPort("x", "x", "e0", TypedQuantizer(x.type))
+    return Graph("net", (port,), ends, (), {"e0": x}).with_nodes(nodes)
+
+
+@pytest.mark.parametrize("outputs", [("a",), ("a", "sums"), ("a", "b"), ("b", "sums", "a")])
+def test_sums_are_written_over_only_where_nothing_else_reads_them(outputs: tuple[str, ...]):
+    per_channel = MultiplyShift(
+        np.asarray([77, -19, 5, 1, 0, 9]), np.arange(6), 6, -9, 9, FixedType(True, 5), Channels(6, 1)
+    )
+    graph = dense_and_readers((shift(3), "a"), (per_channel, "b"), outputs=outputs)
+    assert is_same_without_the_edges_between(graph)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int8])
+def test_a_line_writes_over_its_input_only_when_told(dtype: type):
+    line = shift(1).evaluator(X)
+    assert isinstance(line, Line)
+    x = np.arange(-60, 68).astype(dtype).reshape(1, 1, -1, 1)
+    before = x.copy()
+    wanted = line(x)
+    assert np.array_equal(x, before)
+    assert np.array_equal(line.over(x), wanted)
+    assert np.array_equal(x, wanted) == (dtype is np.float32)  # what has another dtype is copied first
