@@ -18,7 +18,7 @@ os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", TF_CPP_MIN_LOG_
 import numpy as np
 import onnx
 
-SECONDS = 1.5  # about how long a repeated measurement may take
+SECONDS, RUNS = 1.5, 1000  # about how long a repeated measurement may take, and how often it is made at most
 BUILDS, PATIENCE = 3, 40  # builds of which the median counts; fewer where they take more seconds than that
 
 
@@ -26,7 +26,7 @@ def median(run: Callable[[], Any]) -> float:
     """The median time of a call, after one that does not count."""
     run()
     times: list[float] = []
-    while len(times) < 3 or (sum(times) < SECONDS and len(times) < 50):
+    while len(times) < 3 or (sum(times) < SECONDS and len(times) < RUNS):
         start = time.perf_counter()
         run()
         times.append(time.perf_counter() - start)

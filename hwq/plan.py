@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -12,9 +12,10 @@ import numpy as np
 from hwq.errors import InternalError
 from hwq.fixed import Codes, code_dtype
 from hwq.ir import Edge, Graph, Node
-from hwq.ops.base import Kernel
+from hwq.ops.base import Channels, Kernel
 from hwq.ops.chains import chained
-from hwq.ops.elementwise import Elementwise, overwriting
+from hwq.ops.elementwise import Elementwise, Evaluator
+from hwq.ops.lines import Line
 
 LEAST, MOST = np.minimum.reduce, np.maximum.reduce  # what min and max call, without their own overhead
 
@@ -61,15 +62,64 @@ def every_edge(graph: Graph, prepared: Callable[[Node], Kernel]) -> list[Step]:
 
 
 def results_only(graph: Graph, prepared: Callable[[Node], Kernel]) -> list[Step]:
-    """Ops on single elements are one step where they can be, and what is read for the last time is given back."""
+    """Ops on single elements are one step where they can be, and what is read for the last time is given back.
+
+    Where sums are read by a line alone, they are made with its slope, or else it is written over them.
+    """
     uses = graph.uses()
-    own = {e for n in graph.nodes if n.op.makes_new for e in n.outputs if uses[e] == 1}
-    steps = [step for run in _runs(graph, uses) for step in _shortest(graph, run, own, prepared)]
-    last, wanted = {e: i for i, step in enumerate(steps) for e in step.inputs}, {p.edge for p in graph.outputs}
+    parts = [part for run in _runs(graph, uses) for part in _parts(graph, run)]
+    lines = {part.nodes[0].inputs[0]: part.chain[1] for part in parts if part.chain}
+    made = {n.outputs[0]: n for n in graph.nodes if n.op.makes_new and uses[n.outputs[0]] == 1}
+    scaled = {
+        edge: kernel
+        for edge, line in lines.items()
+        if edge in made and isinstance(line, Line) and line.factor
+        if (kernel := made[edge].op.scaled(graph.ins(made[edge]), line.factor))
+    }
+    steps = []
+    for part in parts:
+        first, last = part.nodes[0], part.nodes[-1]
+        if part.chain is None:
+            kernel = scaled.get(first.outputs[0]) or prepared(first)
+            steps.append(_step(graph, first, kernel))
+            continue
+        channels, evaluator = part.chain
+        edge = first.inputs[0]
+        if isinstance(evaluator, Line):
+            evaluator = evaluator.of_scaled if edge in scaled else evaluator.over if edge in made else evaluator
+        steps.append(Step(channels.kernel(evaluator), first.inputs, last.outputs))
+    last_use, wanted = {e: i for i, step in enumerate(steps) for e in step.inputs}, {p.edge for p in graph.outputs}
     return [
-        replace(step, done=tuple({e for e in step.inputs if last[e] == i and e not in wanted}))
+        replace(step, done=tuple({e for e in step.inputs if last_use[e] == i and e not in wanted}))
         for i, step in enumerate(steps)
     ]
+
+
+def joined(steps: Sequence[Step]) -> list[Step]:
+    """The same with simple steps behind one another as a single one, where each reads what was made for it alone."""
+    whole = list[list[Step]]()
+    for step in steps:
+        before = whole[-1][-1] if whole else None
+        if before and before.simple and step.simple and before.outputs == step.inputs == step.done:
+            whole[-1].append(step)
+        else:
+            whole.append([step])
+    return [
+        run[0] if len(run) == 1 else Step(_straight(run), run[0].inputs, run[-1].outputs, done=run[0].done)
+        for run in whole
+    ]
+
+
+def _straight(steps: Sequence[Step]) -> Kernel:
+    """The kernels of simple steps, one after the other."""
+    kernels = tuple(step.kernel for step in steps)
+
+    def run(codes: Codes) -> tuple[Codes, ...]:
+        for kernel in kernels:
+            (codes,) = kernel(codes)
+        return (codes,)
+
+    return run
 
 
 def _runs(graph: Graph, uses: Mapping[str, int]) -> list[list[Node]]:
@@ -87,18 +137,24 @@ def _runs(graph: Graph, uses: Mapping[str, int]) -> list[list[Node]]:
     return runs
 
 
-def _shortest(graph: Graph, run: list[Node], own: set[str], prepared: Callable[[Node], Kernel]) -> list[Step]:
-    """The steps of a run; the arrays of edges in `own` may be written over, as nothing else holds them."""
+@dataclass(frozen=True)
+class _Part:
+    """A node, or ops on single elements that are one step."""
+
+    nodes: tuple[Node, ...]
+    chain: tuple[Channels, Evaluator] | None  # what takes an input of the first to the output of the last
+
+
+def _parts(graph: Graph, run: list[Node]) -> list[_Part]:
+    """A run as one part; as several where a chain of all would cost more."""
     first, ops = run[0], [n.op for n in run if isinstance(n.op, Elementwise)]
     if not ops:
-        return [_step(graph, first, prepared(first))]
+        return [_Part((first,), None)]
     edges = [graph.edges[e] for e in (first.inputs[0], *(n.outputs[0] for n in run))]
     chain = chained(ops, edges) if len(run) > 1 else (ops[0].channels, ops[0].evaluator(edges[0]))
     if chain is None:
-        return [step for node in run for step in _shortest(graph, [node], own, prepared)]
-    channels, evaluator = chain
-    kernel = channels.kernel(overwriting(evaluator) if first.inputs[0] in own else evaluator)
-    return [Step(kernel, first.inputs, run[-1].outputs)]
+        return [part for node in run for part in _parts(graph, [node])]
+    return [_Part(tuple(run), chain)]
 
 
 def _step(graph: Graph, node: Node, kernel: Kernel) -> Step:

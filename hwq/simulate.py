@@ -14,7 +14,7 @@ from hwq.fixed import Codes, code_dtype
 from hwq.hosts import holds_nan
 from hwq.ir import Edge, Graph, Node, OutputPort
 from hwq.ops.base import Kernel
-from hwq.plan import Step, check, every_edge, results_only
+from hwq.plan import Step, check, every_edge, joined, results_only
 
 Floats = npt.NDArray[np.float64] | npt.NDArray[np.float32]
 KEPT_BYTES = (1 << 25) - (1 << 16)  # glibc's DEFAULT_MMAP_THRESHOLD_MAX, less its own header
@@ -117,13 +117,17 @@ class Simulator:
         return results_only(self.graph, self._kernel)
 
     @cached_property
+    def _quickest(self) -> list[Step]:
+        return joined(self.steps)
+
+    @cached_property
     def all_steps(self) -> list[Step]:
         """What makes every edge."""
         return every_edge(self.graph, self._kernel)
 
     def _run(self, codes: Mapping[str, Codes], keep: bool, first: int, lean: bool = False) -> dict[str, Codes]:
         known, edges = self.graph.edges, dict(codes)
-        for step in self.all_steps if keep else self.steps:
+        for step in self.all_steps if keep else self._quickest:
             if step.simple:
                 source, result = step.simple
                 (edges[result],) = step.kernel(edges[source])

@@ -14,12 +14,13 @@ from hwq.exact import scalar
 from hwq.fixed import FixedType, Rounding
 from hwq.hosts import TypedQuantizer
 from hwq.ir import Edge, Graph, InputPort, Node, OutputPort
-from hwq.ops import Channels, Dense, Lut, MultiplyShift, Scale, Shift, Threshold
+from hwq.ops import Channels, Conv, Dense, Lut, MultiplyShift, Scale, Shift, Threshold
 from hwq.ops.buckets import Direct
 from hwq.ops.chains import chained
 from hwq.ops.elementwise import Elementwise
 from hwq.ops.lines import Line
 from hwq.simulate import Simulator
+from hwq.window import Window
 
 SHAPE = (1, 3, 4)
 X = Edge.covering(SHAPE, -60, 67, 3)
@@ -183,6 +184,33 @@ def test_sums_are_written_over_only_where_nothing_else_reads_them(outputs: tuple
     )
     graph = dense_and_readers((shift(3), "a"), (per_channel, "b"), outputs=outputs)
     assert is_same_without_the_edges_between(graph)
+
+
+@pytest.mark.parametrize("pad", [0, 5])
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_sums_for_a_power_of_two_alone_are_made_with_it(kernel: int, pad: int):
+    rng, x = np.random.default_rng(5), Edge.covering((1, 3, 6, 6), -8, 7, 3)
+    frame = (kernel // 2,) * 2
+    window = Window((kernel, kernel), (1, 1), (1, 1), frame, frame)
+    conv = Conv(rng.integers(-7, 8, (4, 3, kernel, kernel)), window, pad=pad, bias=rng.integers(-99, 99, 4))
+    nodes = [Node("conv", conv, ("e0",), ("sums",)), Node("act", shift(4, -8, 7), ("sums",), ("y",))]
+    port, end = InputPort("x", "x", "e0", TypedQuantizer(x.type)), OutputPort("y", "y", scalar(1), scalar(0))
+    graph = Graph("net", (port,), (end,), (), {"e0": x}).with_nodes(nodes)
+    assert is_same_without_the_edges_between(graph)
+    codes = every_code(x)["e0"]
+    (sums,) = Simulator(graph).steps[0].kernel(codes)
+    assert np.array_equal(sums * 16, conv.prepare((x,))(codes)[0])
+
+
+def test_sums_that_are_checked_on_every_run_are_not_scaled():
+    x = Edge.covering((1, 300), -8, 7)
+    nodes = [Node("fc", Dense(np.ones((300, 300), dtype=np.int64)), ("e0",), ("sums",))]
+    nodes.append(Node("act", shift(4), ("sums",), ("y",)))
+    port, end = InputPort("x", "x", "e0", TypedQuantizer(x.type)), OutputPort("y", "y", scalar(1), scalar(0))
+    graph = Graph("net", (port,), (end,), (), {"e0": x}).with_nodes(nodes)
+    first = Simulator(graph).steps[0]
+    assert first.checked == (("sums", graph.edges["sums"]),)
+    assert int(first.kernel(np.full((1, 1, 300), 7))[0].max()) == 2100
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int8])

@@ -211,6 +211,10 @@ class Op(ABC):
     def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
         """A function that computes the op on batches of codes; tables it needs are made here, once."""
 
+    def scaled(self, inputs: tuple[Edge, ...], factor: float) -> Kernel | None:
+        """The kernel with all that it gives multiplied by a power of two, held as floats; None where it cannot."""
+        return None
+
     def proves_range(self, inputs: tuple[Edge, ...]) -> bool:
         """Whether `prepare` proves that no code can leave the inferred range; the simulator checks all others."""
         return self.bounded

@@ -57,3 +57,10 @@ class Blocks:
         for cut in rest:
             total += left[..., cut] @ right[..., cut, :]
         return total
+
+
+def times(values: Array, factor: float) -> Array:
+    """New floats, multiplied in place; anything where the factor is 1."""
+    if factor != 1:
+        values *= factor
+    return values

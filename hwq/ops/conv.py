@@ -14,7 +14,7 @@ from hwq.fixed import Codes, FixedType
 from hwq.ir import Edge, Shape
 from hwq.ops.bands import Bands
 from hwq.ops.base import Kernel, Rom, Sample, held, wide_constant
-from hwq.ops.blocks import Blocks
+from hwq.ops.blocks import Blocks, times
 from hwq.ops.columns import Columns
 from hwq.ops.lines import repeated
 from hwq.ops.products import Products
@@ -90,32 +90,32 @@ class Conv(Products):
         shape = (x.shape[0], self.n_out, *self.outputs(x))
         return (Edge.covering(shape, lo, hi, x.type.frac + self.frac),)
 
-    def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
+    def kernel(self, inputs: tuple[Edge, ...], factor: float) -> Kernel:
         (x,) = inputs
         (y,) = self.infer(inputs)
         rows = self.weights.reshape(self.n_out, -1)
         blocks = self.blocks(x, rows)
-        flat = None if self.bias is None else self.bias.astype(blocks.total)
+        flat = None if self.bias is None else times(self.bias.astype(blocks.total), factor)
         bias = None if flat is None else repeated(flat.reshape(1, -1, *(1,) * self.window.rank))
         if self.proves_range(inputs):
-            taps = rows.T.astype(blocks.dtype)
+            taps = times(rows.T.astype(blocks.dtype), factor)
             start = 0 if flat is None else flat
-            self.prove(x, y, rows, lambda data: blocks.product(held(data, blocks.dtype), taps) + start)
-        ways, samples, results = self._ways(x, blocks), (-1, *x.shape[1:]), (-1, *y.shape)
+            self.prove(x, y, rows, lambda data: blocks.product(held(data, blocks.dtype), taps) + start, factor)
+        weights = times(self.weights.astype(blocks.dtype), factor)
+        ways, samples, results = self._ways(x, blocks, weights), (-1, *x.shape[1:]), (-1, *y.shape)
 
-        def kernel(codes: Codes) -> tuple[Codes, ...]:
+        def run(codes: Codes) -> tuple[Codes, ...]:
             data = held(codes.reshape(samples), blocks.dtype)
             acc = ways[len(data) > FEW_SAMPLES](data)
             if bias is not None:
                 acc += bias(acc.shape)
             return (acc.reshape(results),)
 
-        return kernel
+        return run
 
-    def _ways(self, x: Edge, blocks: Blocks) -> tuple[Convolve, Convolve]:
+    def _ways(self, x: Edge, blocks: Blocks, weights: Codes) -> tuple[Convolve, Convolve]:
         """The quickest form for few samples, and that for many."""
         extents, outputs, alone = x.shape[2:], self.outputs(x), self.channels == (1, 1)
-        weights = self.weights.astype(blocks.dtype)
         if self.window.taps == 1 and not any(self.window.moves()):
             matrix, n_in = weights.reshape(self.groups, -1, self.channels[0]), self.channels[0]
 

@@ -12,6 +12,7 @@ import numpy as np
 from hwq.fixed import Codes
 from hwq.ir import Edge
 from hwq.ops.base import Kernel, Sample, held
+from hwq.ops.blocks import times
 from hwq.ops.lines import repeated
 from hwq.ops.products import Products
 
@@ -39,12 +40,12 @@ class Dense(Products):
         lo, hi = self.sums(x, partial=False)
         return (Edge.covering((*x.shape[:-1], self.n_out), lo, hi, x.type.frac + self.frac),)
 
-    def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
+    def kernel(self, inputs: tuple[Edge, ...], factor: float) -> Kernel:
         (x,) = inputs
         (y,) = self.infer(inputs)
         blocks, taps, out = self.blocks(x, self.rows), self.taps, y.shape
-        weights = self.weights.astype(blocks.dtype)
-        bias = None if self.bias is None else repeated(self.bias.astype(blocks.total).reshape(1, -1))
+        weights = times(self.weights.astype(blocks.dtype), factor)
+        bias = None if self.bias is None else repeated(times(self.bias.astype(blocks.total), factor).reshape(1, -1))
 
         def sums(data: Codes) -> Codes:
             acc = blocks.product(held(data, blocks.dtype), weights)
@@ -53,7 +54,7 @@ class Dense(Products):
             return acc
 
         if self.proves_range(inputs):
-            self.prove(x, y, self.rows, sums)
+            self.prove(x, y, self.rows, sums, factor)
         return lambda codes: (sums(codes.reshape(-1, taps)).reshape(len(codes), *out),)
 
     def macs(self, inputs: tuple[Edge, ...]) -> int:

@@ -26,9 +26,3 @@ class Elementwise(Op):
 
     def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
         return self.channels.kernel(self.evaluator(inputs[0]))
-
-
-def overwriting(evaluator: Evaluator) -> Evaluator:
-    """The same function, which may write its codes over those that it takes."""
-    over: Evaluator = getattr(evaluator, "over", evaluator)
-    return over

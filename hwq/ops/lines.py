@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from math import prod
+from math import frexp, prod
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ EXACT = ((np.float32, 1 << 24), (np.float64, 1 << 53))  # below which a dtype ho
 STEPS_LIMIT = 1 << 21  # over all channels
 PAIRS_LIMIT = 1 << 20  # pairs of steps, over all channels, that bound the spacing
 REPEATED = 1 << 15  # elements, at most, over which a row of parameters is laid out
+PLACES = 60  # binary ones, by which float32 can be scaled
 COLUMN = (1, 1, -1, 1)
 Array = npt.NDArray[Any]
 Doubles = npt.NDArray[np.float64]
@@ -146,6 +147,16 @@ class Line:
         """The same, written over x where that has the dtype."""
         data = x.astype(self.slope.dtype, copy=False)
         return self._finished(np.multiply(data, self._laid_out[0](x.shape), data))
+
+    @cached_property
+    def factor(self) -> float:
+        """The slope, where it is the same in all channels and scales floats without loss: a power of two; else 0."""
+        slope = float(self.slope) if self.slope.ndim == 0 else 0.0
+        return slope if abs(frexp(slope)[0]) == 0.5 and abs(frexp(slope)[1]) <= PLACES else 0.0
+
+    def of_scaled(self, x: Codes) -> Codes:
+        """The same for floats that are multiplied by `factor` already, written over them."""
+        return self._finished(x.astype(self.slope.dtype, copy=False))
 
     def _finished(self, y: Array) -> Array:
         if self.offset is not None:

@@ -13,7 +13,7 @@ import numpy as np
 from hwq.errors import InternalError
 from hwq.fixed import INT64_SAFE, Codes, FixedType
 from hwq.ir import Edge
-from hwq.ops.base import Op, Rom, proved
+from hwq.ops.base import FLOAT64_EXACT, Kernel, Op, Rom, proved
 from hwq.ops.blocks import Blocks
 from hwq.ops.coding import Binary, Coding, coding_of, term_type
 from hwq.ops.sums import signed_sums
@@ -43,6 +43,18 @@ class Products(Op):
     @abstractmethod
     def rows(self) -> Codes:
         """The weights as (outputs, taps), taps in the order in which a kernel visits them."""
+
+    @abstractmethod
+    def kernel(self, inputs: tuple[Edge, ...], factor: float) -> Kernel:
+        """What makes the sums times `factor`, which is 1 where they are not held as floats."""
+
+    def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
+        return self.kernel(inputs, 1.0)
+
+    def scaled(self, inputs: tuple[Edge, ...], factor: float) -> Kernel | None:
+        if not self.proves_range(inputs) or self.magnitude(inputs[0]) >= FLOAT64_EXACT:
+            return None  # the simulator checks the sums, or they are Python integers
+        return self.kernel(inputs, factor)
 
     @property
     def n_out(self) -> int:
@@ -149,11 +161,11 @@ class Products(Op):
         """By every output's greatest and least sum, where they cost little."""
         return self.n_out * int(self.weights.size) <= PROVED_PRODUCTS
 
-    def prove(self, x: Edge, y: Edge, rows: Codes, sums: Callable[[Codes], Codes]) -> None:
-        """Raise where the `sums` of (n, taps) codes with `rows` (outputs, taps) can leave the range of y."""
-        x_lo, x_hi = self.reach(x)
-        proved(y, sums(np.where(rows > 0, x_hi, x_lo)))
-        proved(y, sums(np.where(rows > 0, x_lo, x_hi)))
+    def prove(self, x: Edge, y: Edge, rows: Codes, sums: Callable[[Codes], Codes], factor: float) -> None:
+        """Raise where `sums` of (n, taps) codes with `rows` (outputs, taps), times `factor`, can leave y's range."""
+        for ends in (self.reach(x), self.reach(x)[::-1]):
+            made = sums(np.where(rows > 0, *ends))
+            proved(y, made if factor == 1 else made / factor)
 
     def accumulator(self, x: Edge) -> FixedType:
         """The running sum: holds every partial sum, in any order."""
