@@ -118,7 +118,11 @@ def report(found: dict[str, Any]) -> str:
     ]
     lines += ["Not run:", "", *missing, ""] if missing else []
     lines += ["## Cost by size: one square dense layer, 8-bit weights and inputs", ""]
-    lines += ["Export, and builds, as a whole; the rest for a sample.", ""]
+    lines += [
+        "Export, and builds, as a whole; the rest for a sample. More than linear is memory: weights that no longer fit",
+        "the processor's caches, and arrays past 32 MB, whose pages the system maps and clears each time.",
+        "",
+    ]
     header = ["weights", *CURVES]
     lines += table(header, [[f"{r['weights']:,}", *(seconds(r[k]) for k in CURVES)] for r in found["curve"]])
     return "\n".join(lines)
