@@ -223,6 +223,7 @@ def own(path: Path, work: Path, warm: Path) -> dict[str, Any]:
         "build emulator": native,
         "build again": again,
         "source": median(lambda: exported(many, threads=1)) / len(many),
+        "source all cores": median(lambda: exported(many)) / len(many),
         "emulator": median(lambda: emulator(many, threads=1)) / len(many),
         "emulator all cores": median(lambda: emulator(many)) / len(many),
         "simulate 1": median(lambda: design.simulate(x[:1])),

@@ -37,6 +37,7 @@ COMPARED = (
     Comparison("build, ap_fixed, cold", "build vendor", "hls4ml", "compile", 4),
     Comparison("build, ap_fixed, with the prelude", "build vendor prelude", "hls4ml", "compile", 4),
     Comparison("C-simulation of a sample, native types, one thread", "source", "hls4ml", "predict", 100),
+    Comparison("C-simulation of a sample, native types, all cores", "source all cores", "hls4ml", "predict", 100),
     Comparison("emulator, a sample, one thread", "emulator", "hls4ml", "predict", 100),
     Comparison("emulator, a sample, all cores", "emulator all cores", "hls4ml", "predict", 100),
     Comparison("C-simulation of a sample, ap_fixed", "csim vendor", "hls4ml", "predict", 1),

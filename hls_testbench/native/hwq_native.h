@@ -368,17 +368,21 @@ template <int W, int I, bool S, rounding Q = rounding::floor, overflow O = overf
     constexpr HWQ_INLINE bit(store &code, int k) : code(code), k(k) {}
     constexpr HWQ_INLINE bit &operator=(bool set) {
       if constexpr (native::is_wide<store>::value) {
-        const native::word_t one = native::word_t(1) << k % 64;
-        code.words[k / 64] = set ? code.words[k / 64] | one : code.words[k / 64] & ~one;
+        replace(code.words[k / 64], native::word_t(1) << k % 64, set);
       } else {
-        const store one = static_cast<store>(static_cast<store>(1) << k);
-        code = kept(static_cast<store>(set ? code | one : code & ~one));
+        replace(code, static_cast<store>(static_cast<store>(1) << k), set);
+        code = kept(code);
       }
       return *this;
     }
     constexpr HWQ_INLINE operator bool() const { return static_cast<const fixed &>(from_store(code))[k]; }
 
    private:
+    // Without a branch, as no processor foresees data.
+    template <class T> static constexpr HWQ_INLINE void replace(T &word, T one, bool set) {
+      word = static_cast<T>(word ^ ((word ^ static_cast<T>(0 - set)) & one));
+    }
+
     store &code;
     int k;
   };
