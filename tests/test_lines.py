@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hwq.fixed import FixedType
+from hwq.fixed import FixedType, Rounding
 from hwq.ir import Edge
-from hwq.ops import Channels, MultiplyShift, Threshold
+from hwq.ops import Channels, MultiplyShift, Shift, Threshold
 from hwq.ops.buckets import of_table
 from hwq.ops.lines import Line, Reached, Staircase, fitted
 
@@ -149,3 +149,12 @@ def test_a_product_and_shift_that_is_constant_has_no_steps():
     op = MultiplyShift(np.asarray([3, 0]), np.asarray([1 << 50, -5]), 51, -8, 7, FixedType(True, 4), Channels(2))
     (got,) = op.prepare((x,))(np.asarray([[[x.lo, x.lo]], [[x.hi, x.hi]]]))
     assert np.array_equal(got.reshape(2, 2), [[0, -1], [0, -1]])
+
+
+def test_an_offset_past_24_bits_is_not_rounded_where_the_sums_have_fewer():
+    x, add = Edge.covering((1, 4), -100, -50), np.asarray([(1 << 24) + 11])
+    op = Shift(1, Rounding.FLOOR, -(1 << 25), 1 << 25, add)
+    assert op.sum_edge(x).hi < 1 << 24
+    codes = np.asarray([[[-100, -99, -51, -50]]])
+    (got,) = op.prepare((x,))(codes)
+    assert np.array_equal(got, (codes + add) >> 1)
