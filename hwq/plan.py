@@ -68,12 +68,12 @@ def results_only(graph: Graph, prepared: Callable[[Node], Kernel]) -> list[Step]
     """
     uses = graph.uses()
     parts = [part for run in _runs(graph, uses) for part in _parts(graph, run)]
-    lines = {part.nodes[0].inputs[0]: part.chain[1] for part in parts if part.chain}
+    lines = {p.nodes[0].inputs[0]: p.chain[1] for p in parts if p.chain and isinstance(p.chain[1], Line)}
     made = {n.outputs[0]: n for n in graph.nodes if n.op.makes_new and uses[n.outputs[0]] == 1}
     scaled = {
         edge: kernel
         for edge, line in lines.items()
-        if edge in made and isinstance(line, Line) and line.factor
+        if edge in made and line.factor
         if (kernel := made[edge].op.scaled(graph.ins(made[edge]), line.factor))
     }
     steps = []

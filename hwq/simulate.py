@@ -92,11 +92,8 @@ class Simulator:
     def evaluate(self, x: Any, lean: bool = False) -> dict[str, Codes]:
         """Codes of all output edges from real model inputs; with `lean` in whatever dtype they were quickest in."""
         values = self.values(x)
-        batch = _batch(values)
-        if not batch:
+        if not _batch(values):
             return self._nothing(False)
-        if batch <= self._step:
-            return self._run(self._quantize(values, lean=True), False, 0, lean)
         return _in_pieces(
             values, self._step, lambda piece, first: self._run(self._quantize(piece, lean=True), False, first, lean)
         )

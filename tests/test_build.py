@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,8 @@ import hwq
 from hwq import build, verify
 from hwq.errors import HwqError
 from hwq.prelude import FAILED, PARSED, TEXT
-from hwq.toolchain import native_headers
+from hwq.targets import get_target
+from hwq.toolchain import find_headers, native_headers
 from models import samples, small_model
 from test_fixed import vendor_headers
 
@@ -54,6 +57,33 @@ def test_a_failed_build_leaves_nothing_in_the_cache(empty_cache: Path, tmp_path:
     with pytest.raises(HwqError, match="the C\\+\\+ compiler failed"):
         project.verify(samples((2, 4)), "native")
     assert list(empty_cache.iterdir()) == []
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_the_quicker_linker_is_tried_first_and_may_fail(
+    works: bool, empty_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A gold of the test's own, which notes that it was called and fails, or hands over to the usual linker."""
+    (tmp_path / "bin").mkdir()
+    gold = tmp_path / "bin/ld.gold"
+    usual = shutil.which("ld.bfd") or shutil.which("ld")
+    gold.write_text(f"#!/bin/sh\ntouch {tmp_path}/called\n" + (f'exec {usual} "$@"\n' if works else "exit 1\n"))
+    gold.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    monkeypatch.setenv("COMPILER_PATH", f"{tmp_path}/bin")  # where g++ looks for a linker
+    design, x = hwq.compile(small_model()), samples((5, 4))
+    assert np.array_equal(design.emulator()(x, codes=True), design.simulate(x, codes=True))
+    assert (tmp_path / "called").exists()
+
+
+@pytest.mark.parametrize(("target", "standard"), [("vivado", "c++11"), ("vitis", "c++14"), ("catapult", "c++14")])
+def test_a_project_is_compiled_here_as_its_script_says(target: str, standard: str):
+    headers = find_headers(get_target(target))
+    if headers is None:
+        pytest.skip(f"no headers for {target}")
+    assert headers.standard == standard
+    script = hwq.compile(small_model(), {"target": target}).render()[get_target(target).script_name].decode()
+    assert set(re.findall(r"c\+\+\d\d", script)) == {standard}
 
 
 def test_a_digest_depends_on_all_that_is_compiled():

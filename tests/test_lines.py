@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hwq.errors import InternalError
 from hwq.fixed import FixedType, Rounding
 from hwq.ir import Edge
-from hwq.ops import Channels, MultiplyShift, Shift, Threshold
+from hwq.ops import Channels, MultiplyShift, Scale, Shift, Threshold
 from hwq.ops.buckets import of_table
 from hwq.ops.lines import Line, Reached, Staircase, fitted
 
@@ -158,3 +161,21 @@ def test_an_offset_past_24_bits_is_not_rounded_where_the_sums_have_fewer():
     codes = np.asarray([[[-100, -99, -51, -50]]])
     (got,) = op.prepare((x,))(codes)
     assert np.array_equal(got, (codes + add) >> 1)
+
+
+@pytest.mark.parametrize("kind", ["shift", "multiply_shift", "scale", "threshold"])
+def test_a_code_outside_the_inferred_range_is_found_at_an_end(kind: str, monkeypatch: pytest.MonkeyPatch):
+    """A range that lacks the greatest code, then one that lacks the least."""
+    x, one = Edge.covering((1, 6), -(1 << 70), 1 << 70), np.asarray([1])
+    op = {
+        "shift": Shift(66, Rounding.FLOOR, -9, 9),
+        "multiply_shift": MultiplyShift(one, 0 * one, 66, -9, 9, FixedType(True, 5)),
+        "scale": Scale(one, 0 * one),
+        "threshold": Threshold(np.asarray([[-5, 5, 1 << 60]], dtype=object), 0 * one, one, FixedType(False, 2)),
+    }[kind]
+    (right,) = op.infer((x,))
+    op.prepare((x,))
+    for wrong in (replace(right, hi=right.hi - 1), replace(right, lo=right.lo + 1)):
+        monkeypatch.setattr(type(op), "infer", lambda self, inputs, wrong=wrong: (wrong,))
+        with pytest.raises(InternalError, match="outside the range"):
+            op.prepare((x,))

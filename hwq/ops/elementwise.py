@@ -5,9 +5,11 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 
+import numpy as np
+
 from hwq.fixed import Codes
 from hwq.ir import Edge
-from hwq.ops.base import Channels, Kernel, Op
+from hwq.ops.base import Channels, Kernel, Op, proved
 
 Evaluator = Callable[[Codes], Codes]
 """Takes (batch, outer, C, inner) codes, or of any shape where all channels are alike, and keeps the shape."""
@@ -26,3 +28,8 @@ class Elementwise(Op):
 
     def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
         return self.channels.kernel(self.evaluator(inputs[0]))
+
+    def proved_at_ends(self, x: Edge, run: Evaluator) -> None:
+        """Raise where a function that never turns leaves the inferred range: it is furthest at an end."""
+        ends = np.asarray([x.lo, x.hi], dtype=object).reshape(2, 1, 1, 1)
+        proved(self.infer((x,))[0], run(np.broadcast_to(ends, (2, 1, self.channels.count, 1))))

@@ -10,7 +10,7 @@ import numpy as np
 
 from hwq.fixed import INT64_SAFE, Codes, FixedType, Rounding, code_dtype
 from hwq.ir import Edge
-from hwq.ops.base import FLOAT64_EXACT, Channels, Rom, Sample, as_codes, proved
+from hwq.ops.base import FLOAT64_EXACT, Channels, Rom, Sample, as_codes
 from hwq.ops.buckets import DIRECT_LIMIT, of_table
 from hwq.ops.coding import Coding, coding_of, term_type
 from hwq.ops.elementwise import Elementwise, Evaluator
@@ -65,10 +65,8 @@ class MultiplyShift(Elementwise):
         return self.tail(x).infer((self.sum_edge(x),))
 
     def evaluator(self, x: Edge) -> Evaluator:
-        (y,), count, span = self.infer((x,)), self.channels.count, x.hi - x.lo + 1
-        exact = self._integers(x)
-        ends = np.broadcast_to(np.asarray([x.lo, x.hi], dtype=object)[:, None], (2, count))  # it rises or falls between
-        proved(y, exact(ends.reshape(2, 1, count, 1)))
+        count, span, exact = self.channels.count, x.hi - x.lo + 1, self._integers(x)
+        self.proved_at_ends(x, exact)
         if span * count <= DIRECT_LIMIT:
             every = np.broadcast_to(np.arange(x.lo, x.hi + 1)[:, None], (span, count))
             return of_table(exact(every.reshape(span, 1, count, 1)).reshape(span, count).T, x.lo)

@@ -10,7 +10,7 @@ import numpy as np
 
 from hwq.fixed import Codes, FixedType
 from hwq.ir import Edge
-from hwq.ops.base import Channels, Rom, Sample, held, proved, quick_dtype
+from hwq.ops.base import Channels, Rom, Sample, held, quick_dtype
 from hwq.ops.coding import Coding, coding_of, term_type
 from hwq.ops.elementwise import Elementwise, Evaluator
 from hwq.ops.joint import with_coding
@@ -49,14 +49,13 @@ class Scale(Elementwise):
     def evaluator(self, x: Edge) -> Evaluator:
         (y,) = self.infer((x,))
         bound = max(abs(y.lo), abs(y.hi), max(abs(x.lo), abs(x.hi)) * max(abs(int(m)) for m in self.mult))
-        dtype, count = quick_dtype(bound), self.channels.count
+        dtype = quick_dtype(bound)
         mult, add = (held(v, dtype).reshape(1, 1, -1, 1) for v in (self.mult, self.add))
 
         def run(codes: Codes) -> Codes:
             return np.asarray(held(codes, dtype) * mult + add)
 
-        ends = np.broadcast_to(np.asarray([x.lo, x.hi], dtype=object)[:, None], (2, count))
-        proved(y, run(ends.reshape(2, 1, count, 1)))  # it rises or falls in between
+        self.proved_at_ends(x, run)
         return run
 
     def roms(self) -> tuple[Rom, ...]:

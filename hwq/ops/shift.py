@@ -9,12 +9,10 @@ import numpy as np
 
 from hwq.fixed import Codes, FixedType, Overflow, Rounding, round_shift
 from hwq.ir import Edge
-from hwq.ops.base import FLOAT64_EXACT, Channels, Rom, Sample, as_codes, proved, quick_dtype
+from hwq.ops.base import FLOAT64_EXACT, Channels, Rom, Sample, as_codes, quick_dtype
 from hwq.ops.elementwise import Elementwise, Evaluator
-from hwq.ops.lines import Line
+from hwq.ops.lines import PLACES, Line
 from hwq.ops.units import Kind, Unit
-
-MOST_DROPPED = 60  # by a scaling that float32 makes without loss
 
 
 @dataclass(frozen=True)
@@ -124,9 +122,8 @@ class Shift(Elementwise):
         return int(ends[0]), int(ends[1])
 
     def evaluator(self, x: Edge) -> Evaluator:
-        (y,), exact, count = self.infer((x,)), self._integers(x), self.channels.count
-        ends = np.broadcast_to(np.asarray([x.lo, x.hi], dtype=object)[:, None], (2, count))
-        proved(y, exact(ends.reshape(2, 1, count, 1)))  # it never falls in between
+        exact = self._integers(x)
+        self.proved_at_ends(x, exact)
         return self._line(x) or exact
 
     def _line(self, x: Edge) -> Line | None:
@@ -134,7 +131,7 @@ class Shift(Elementwise):
         total, to_integer = self.sum_edge(x), {Rounding.HALF_EVEN: np.rint, Rounding.FLOOR: np.floor}.get(self.rounding)
         most_added = 0 if self.add is None else int(np.abs(self.add).max())
         dtype = quick_dtype(max(most_added, *(abs(v) for v in (total.lo, total.hi, x.lo, x.hi))))
-        if to_integer is None or not 0 <= self.drop <= MOST_DROPPED or np.dtype(dtype).kind != "f":
+        if to_integer is None or not 0 <= self.drop <= PLACES or np.dtype(dtype).kind != "f":
             return None
         lo, hi = (min(max(v, -FLOAT64_EXACT), FLOAT64_EXACT) for v in (self.lo, self.hi))
         factor, add = 2.0**-self.drop, np.zeros(1) if self.add is None else self.add.astype(np.float64)

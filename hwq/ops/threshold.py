@@ -87,8 +87,7 @@ class Threshold(Elementwise):
         else:
             count = Buckets.of(self.thresholds, x.hi) or self._bisected
         run = self._finished(count, x)
-        ends: Codes = np.asarray([x.lo, x.hi], dtype=code_dtype(x.lo, x.hi)).reshape(2, 1, 1, 1)
-        proved(y, run(np.broadcast_to(ends, (2, 1, self.channels.count, 1))))  # counts rise in between
+        self.proved_at_ends(x, run)
         return run
 
     def _finished(self, count: Evaluator, x: Edge) -> Evaluator:
