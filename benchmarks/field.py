@@ -35,10 +35,10 @@ from onnx import TensorProto, helper, numpy_helper
 from peers import median
 
 import hwq
-from hwq.emulate import Emulator, load_library
-from hwq.simulate import Simulator
-from hwq.tables import text_table
-from hwq.toolchain import compiler_version, require_compiler
+from hwq.build.emulator import Emulator, load_library
+from hwq.build.toolchain import compiler_version, require_compiler
+from hwq.report.text_table import text_table
+from hwq.simulate.simulator import Simulator
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "models"

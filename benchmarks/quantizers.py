@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 import hwq
-from hwq.tables import text_table
+from hwq.report.text_table import text_table
 
 RESULTS = Path(__file__).resolve().parent / "results" / "quantizers.md"
 PAIRS, GOAL = 9, 3.0

@@ -13,15 +13,15 @@ from itertools import pairwise
 
 import numpy as np
 
-from hwq.exact import rationals
-from hwq.fixed import FixedType, Rounding
-from hwq.ir import Edge
+from hwq.ir.hardware import Edge
+from hwq.numeric.fixed import FixedType, Rounding
+from hwq.numeric.rational import rationals
+from hwq.numeric.step_functions import Rounded
 from hwq.ops import Channels
-from hwq.ops.requant import Requant
-from hwq.passes.realise import proved
-from hwq.passes.requantizer import multiply_shift
-from hwq.steps import Rounded
-from hwq.tables import text_table
+from hwq.ops.exact.requant import Requant
+from hwq.passes.circuits.multiply_shift import multiply_shift
+from hwq.passes.circuits.select import proved
+from hwq.report.text_table import text_table
 
 SAMPLE = 20000
 

@@ -28,7 +28,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 import hwq
-from hwq.tables import text_table
+from hwq.report.text_table import text_table
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "models"
 DOMAIN = "qonnx.custom_op.general"

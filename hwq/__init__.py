@@ -18,7 +18,7 @@ from hwq.errors import HwqError
 
 if TYPE_CHECKING:
     from hwq.design import Design, Project, Result, compile
-    from hwq.fixed import FixedType, Overflow, Rounding
+    from hwq.numeric.fixed import FixedType, Overflow, Rounding
     from hwq.quantizers import quantizer
 
 __version__ = "0.1.0"
@@ -30,9 +30,9 @@ _HOMES = MappingProxyType(
         "Project": "hwq.design",
         "Result": "hwq.design",
         "compile": "hwq.design",
-        "FixedType": "hwq.fixed",
-        "Overflow": "hwq.fixed",
-        "Rounding": "hwq.fixed",
+        "FixedType": "hwq.numeric.fixed",
+        "Overflow": "hwq.numeric.fixed",
+        "Rounding": "hwq.numeric.fixed",
         "quantizer": "hwq.quantizers",
     }
 )

@@ -1,5 +1,5 @@
 """`python -m hwq` is the command line."""
 
-from hwq.cli import main
+from hwq.cli.main import main
 
 main()

@@ -13,8 +13,8 @@ from typing import Any
 import yaml
 
 from hwq.errors import SpecError
-from hwq.ir import MEMORIES
-from hwq.names import identifier
+from hwq.ir.hardware import MEMORIES
+from hwq.ir.names import identifier
 from hwq.targets import get_target
 
 IO_STYLES = ("parallel", "stream")  # arrays between layers, or FIFOs between processes
@@ -49,7 +49,7 @@ class Config:
     table_bits: int = 16  # widest codes that a function is tabulated over
     costs: Mapping[str, float] = field(default_factory=dict)  # weights for choosing requantizers; see COSTS
     layers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    quantize: Mapping[str, Any] = field(default_factory=dict)  # of a float model; see hwq.quantize.plan
+    quantize: Mapping[str, Any] = field(default_factory=dict)  # of a float model; see hwq.models.quantize.plan
 
     def reuse_of(self, node: str) -> int | None:
         """The reuse factor stated for a node: its first matching entry in `layers`, else that of all."""

@@ -13,37 +13,37 @@ import numpy.typing as npt
 from onnx import ModelProto
 
 import hwq
-from hwq.codegen.batch import c_face, host_converts
-from hwq.codegen.naming import port_names
+from hwq.analysis.resources import estimated
+from hwq.analysis.tables import TensorInfo, input_infos, layer_rows, output_infos, port_record, weights_digest
+from hwq.analysis.throughput import paced
+from hwq.build.emulator import Emulator, emulator_of
+from hwq.check.executors import Executor
+from hwq.check.prove import Proved, prove_sources
+from hwq.check.reference import Compared, compare
+from hwq.check.verify import Result, verify_sources
+from hwq.codegen.arrays import Settings, render
+from hwq.codegen.c_api import c_face, host_converts
 from hwq.codegen.project import MANIFEST, files_digest, write_files
-from hwq.codegen.render import Settings, render
 from hwq.codegen.streams import render_stream, stream_record
+from hwq.codegen.vectors import codes_text, random_inputs
 from hwq.config import Config, load_config
-from hwq.describe import TensorInfo, input_infos, layer_rows, output_infos, port_record, weights_digest
-from hwq.emulate import Emulator, emulator_of
+from hwq.dataflow.names import port_names
 from hwq.errors import HwqError, SpecError
-from hwq.estimate import estimated
-from hwq.executors import Executor
 from hwq.frontends.loading import Source, load_file, load_model, self_contained
 from hwq.frontends.onnx import read_model
-from hwq.ir import Graph
-from hwq.keras import convert, is_keras_file
-from hwq.names import identifier
+from hwq.ir.hardware import Graph
+from hwq.ir.names import identifier
+from hwq.ir.real import InputType, RealGraph
+from hwq.models.keras import convert, is_keras_file
+from hwq.models.quantize import quantized, read_plan
 from hwq.passes import Costs, Stages, compile_graph, stages
-from hwq.passes.arrange import Choice
-from hwq.passes.arrange import chosen as arranged
-from hwq.passes.final_softmax import with_softmax
-from hwq.passes.output_types import with_output_types
-from hwq.prove import Proved, prove_sources
-from hwq.quantize import quantized, read_plan
+from hwq.passes.fold_to_budget import Choice
+from hwq.passes.fold_to_budget import chosen as arranged
+from hwq.passes.real.final_softmax import with_softmax
+from hwq.passes.real.output_types import with_output_types
 from hwq.quantizers import type_spec
-from hwq.real import InputType, RealGraph
-from hwq.reference import Compared, compare
-from hwq.simulate import Simulator, decode, outer_shape
+from hwq.simulate.simulator import Simulator, decode, outer_shape
 from hwq.targets import ALL_TARGETS, TARGETS, Target, get_target
-from hwq.throughput import paced
-from hwq.vectors import codes_text, random_inputs
-from hwq.verify import Result, verify_sources
 
 VECTOR_SAMPLES = 16  # shipped with a project for the vendor's own C-simulation
 VECTOR_CODES = 1 << 20  # of one edge in all samples: fewer samples of large tensors

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from hwq.progress import Progress
+from hwq.cli.progress import Progress
 
 Cli = Callable[..., Result]
 
@@ -37,7 +37,7 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
     monkeypatch.setattr(Progress.__init__, "__defaults__", (300.0, False))
 
     def run(*arguments: Any) -> Result:
-        from hwq.cli import main
+        from hwq.cli.main import main
 
         return CliRunner().invoke(main, [str(a) for a in arguments], prog_name="hwq")
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from hwq.fixed import Rounding
+from hwq.numeric.fixed import Rounding
 from window_oracles import WINDOW_REFERENCES
 
 

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from hwq.frontends.onnx import read_onnx
 from hwq.passes import compile_graph
-from hwq.simulate import Simulator
+from hwq.simulate.simulator import Simulator
 
 RANGES = {
     TensorProto.UINT8: (0, 255),

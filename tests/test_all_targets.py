@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 import hwq
+from hwq.build.toolchain import find_headers
 from hwq.errors import HwqError
 from hwq.targets import TARGETS, get_target
-from hwq.toolchain import find_headers
 from test_models import SHARED
 
 TYPES = {"qkeras_jettagging": "global_in=ap_fixed<16,6>", "units/bn_negative_zero_gamma": "x=ap_ufixed<4,4>"}

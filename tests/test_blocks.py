@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from hwq.errors import InternalError
-from hwq.exact import scalar
-from hwq.hosts import TypedQuantizer
-from hwq.ir import Edge, Graph, InputPort, Node, OutputPort
+from hwq.ir.hardware import Edge, Graph, InputPort, Node, OutputPort
+from hwq.ir.host_quantizers import TypedQuantizer
+from hwq.ir.window import Window
+from hwq.kernels.blocked_matmul import Blocks
+from hwq.numeric.rational import scalar
 from hwq.ops import Conv, Dense
 from hwq.ops.base import proved
-from hwq.ops.blocks import Blocks
 from hwq.ops.conv import FEW_SAMPLES
-from hwq.simulate import Simulator
-from hwq.window import Window
+from hwq.simulate.simulator import Simulator
 
 RNG = np.random.default_rng(11)
 

@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 import hwq
-from hwq import build, verify
+from hwq.build import cache as build
+from hwq.build.precompiled_headers import FAILED, PARSED, TEXT
+from hwq.build.toolchain import find_headers, native_headers
+from hwq.check import verify
 from hwq.errors import HwqError
-from hwq.prelude import FAILED, PARSED, TEXT
 from hwq.targets import get_target
-from hwq.toolchain import find_headers, native_headers
 from models import samples, small_model
 from test_fixed import vendor_headers
 

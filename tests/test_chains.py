@@ -10,17 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hwq.errors import InternalError
-from hwq.exact import scalar
-from hwq.fixed import FixedType, Rounding
-from hwq.hosts import TypedQuantizer
-from hwq.ir import Edge, Graph, InputPort, Node, OutputPort
+from hwq.ir.hardware import Edge, Graph, InputPort, Node, OutputPort
+from hwq.ir.host_quantizers import TypedQuantizer
+from hwq.ir.window import Window
+from hwq.kernels.lookup import Direct
+from hwq.kernels.rounded_line import Line
+from hwq.numeric.fixed import FixedType, Rounding
+from hwq.numeric.rational import scalar
 from hwq.ops import Channels, Conv, Dense, Lut, MultiplyShift, Scale, Shift, Threshold
-from hwq.ops.buckets import Direct
-from hwq.ops.chains import chained
-from hwq.ops.elementwise import Elementwise
-from hwq.ops.lines import Line
-from hwq.simulate import Simulator
-from hwq.window import Window
+from hwq.ops.parts.elementwise import Elementwise
+from hwq.simulate.fusion import chained
+from hwq.simulate.simulator import Simulator
 
 SHAPE = (1, 3, 4)
 X = Edge.covering(SHAPE, -60, 67, 3)

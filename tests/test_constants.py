@@ -7,12 +7,12 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from hwq import constants
-from hwq.constants import quantize_constant
-from hwq.exact import rationals, scalar
-from hwq.fixed import Rounding, round_ratio
-from hwq.ops import sums
-from hwq.ops.sums import heaviest, signed_sums
+from hwq.ir import constants
+from hwq.ir.constants import quantize_constant
+from hwq.kernels import signed_sums as sums
+from hwq.kernels.signed_sums import heaviest, signed_sums
+from hwq.numeric.fixed import Rounding, round_ratio
+from hwq.numeric.rational import rationals, scalar
 
 
 def exactly(x, a, b, rounding: Rounding, lo: int, hi: int, after) -> np.ndarray:

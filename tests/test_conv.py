@@ -11,12 +11,12 @@ import pytest
 from onnx import TensorProto as T
 
 import test_models
+from hwq.build.toolchain import find_headers
 from hwq.errors import HwqError
 from hwq.frontends.onnx import read_onnx
 from hwq.ops import Conv
 from hwq.passes import compile_graph
 from hwq.targets import get_target
-from hwq.toolchain import find_headers
 from rational_onnx import agree, model, simulated, tensor
 from rational_windows import WindowReader
 from test_qdq import node, samples

@@ -9,10 +9,10 @@ import pytest
 
 import hwq
 from conftest import Cli
-from hwq.estimate import Resources, fifo_cost, layer_cost, memory_cost, unit_cost
-from hwq.ir import Edge
+from hwq.analysis.resources import Resources, fifo_cost, layer_cost, memory_cost, unit_cost
+from hwq.ir.hardware import Edge
 from hwq.ops import OPS, Dense, Threshold
-from hwq.ops.units import Kind, Unit, signed_digits
+from hwq.ops.parts.resources import Kind, Unit, signed_digits
 from models import mlp
 
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hwq.errors import SpecError
-from hwq.fixed import (
+from hwq.numeric.fixed import (
     FixedType,
     Overflow,
     Rounding,

@@ -16,9 +16,9 @@ from onnx import TensorProto, helper
 import hwq
 from hwq.errors import HwqError
 from hwq.frontends.onnx import read_onnx
+from hwq.ir.real import InputType
 from hwq.passes import compile_graph
-from hwq.real import InputType
-from hwq.simulate import Simulator
+from hwq.simulate.simulator import Simulator
 from models import QONNX, const, model, node, quant_constants, samples, small_model
 
 Values = Any  # object arrays of Fraction

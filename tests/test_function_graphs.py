@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import hwq
-from hwq.fixed import FixedType
+from hwq.numeric.fixed import FixedType
 from test_functions import CASES, MP, OUTPUTS, f32, model, nearest, quant_node, values_of, wanted_codes
 
 

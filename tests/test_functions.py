@@ -13,13 +13,13 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import hwq
-from hwq.exact import scalar
-from hwq.fixed import FixedType, Rounding
+from hwq.build.toolchain import find_headers
 from hwq.functions import FUNCTIONS, Applied, Code, RoundStep, Scaled, codes_of
 from hwq.functions.arithmetic import Irrational
 from hwq.functions.qkeras import QKERAS
+from hwq.numeric.fixed import FixedType, Rounding
+from hwq.numeric.rational import scalar
 from hwq.targets import get_target
-from hwq.toolchain import find_headers
 
 MP = mpmath.MPContext()
 MP.dps = 200

@@ -15,9 +15,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import hwq
-from hwq.exact import scalar
-from hwq.fixed import Rounding
 from hwq.functions import Applied, Code, RoundStep, Scaled, codes_of
+from hwq.numeric.fixed import Rounding
+from hwq.numeric.rational import scalar
 from test_functions import CASES, INVERSES, MP, f32
 
 # (bits, signed, scale, zero) of the input: 2..16 bits, binary points in and beside the word, real scales, zero points

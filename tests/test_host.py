@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 
 import hwq
-from hwq.codegen.naming import port_names
-from hwq.codegen.render import Settings, render
-from hwq.codegen.steps import line_of
-from hwq.exact import scalar
-from hwq.fixed import FixedType, Overflow, Rounding
-from hwq.hosts import SteppedQuantizer, TypedQuantizer
-from hwq.ir import Edge, Graph, InputPort, OutputPort
-from hwq.simulate import decode
-from hwq.steps import Rows
+from hwq.codegen.arrays import Settings, render
+from hwq.codegen.bound_line import line_of
+from hwq.dataflow.names import port_names
+from hwq.ir.hardware import Edge, Graph, InputPort, OutputPort
+from hwq.ir.host_quantizers import SteppedQuantizer, TypedQuantizer
+from hwq.numeric.fixed import FixedType, Overflow, Rounding
+from hwq.numeric.rational import scalar
+from hwq.numeric.step_functions import Rows
+from hwq.simulate.simulator import decode
 from hwq.targets import get_target
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "rings.onnx"

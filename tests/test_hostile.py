@@ -19,10 +19,10 @@ from onnx import TensorProto, helper
 
 import hwq
 from conftest import Cli, one_line
+from hwq.build.toolchain import find_compiler, find_headers
 from hwq.errors import HwqError, ModelError, UnsupportedError
-from hwq.names import comment, identifier, unique_namer
+from hwq.ir.names import comment, identifier, unique_namer
 from hwq.targets import get_target
-from hwq.toolchain import find_compiler, find_headers
 from models import FLOAT, const, mlp, model, node, quant_constants, samples, small_model
 
 Contents = Callable[[], dict[str, bytes | None]]

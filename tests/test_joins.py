@@ -12,15 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto as T
 
-from hwq.exact import scalar
-from hwq.fixed import FixedType, Rounding
 from hwq.frontends.onnx import read_onnx
-from hwq.ir import Edge
+from hwq.ir.hardware import Edge
+from hwq.numeric.fixed import FixedType, Rounding
+from hwq.numeric.rational import scalar
+from hwq.numeric.step_functions import Rounded
 from hwq.ops import Add, Op
-from hwq.ops.requant import Requant
+from hwq.ops.exact.requant import Requant
 from hwq.passes import compile_graph
-from hwq.passes.narrow import narrowest
-from hwq.steps import Rounded
+from hwq.passes.circuits.narrow import narrowest
 from rational_onnx import RANGES, agree, model, tensor
 from test_qdq import node, samples, unequal_codes
 

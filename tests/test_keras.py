@@ -18,15 +18,16 @@ from onnx.reference import ReferenceEvaluator
 
 import hwq
 from conftest import Cli, one_line
-from hwq import onnx_ops, qonnx_ops
-from hwq.keras import convert
-from hwq.keras.builder import Builder
-from hwq.keras.convert import RULES
-from hwq.keras.quantizer_nodes import activation_form, constant_node
-from hwq.keras.topology import snake_case
+from hwq.build.toolchain import find_headers
+from hwq.models import qkeras_domain as onnx_ops
+from hwq.models import qonnx_domain as qonnx_ops
+from hwq.models.builder import Builder
+from hwq.models.keras import convert
+from hwq.models.keras.convert import RULES
+from hwq.models.keras.topology import snake_case
+from hwq.models.quantizer_nodes import activation_form, constant_node
 from hwq.quantizers import quantizer
 from hwq.targets import get_target
-from hwq.toolchain import find_headers
 
 h5py = pytest.importorskip("h5py", reason="Keras files need h5py")
 

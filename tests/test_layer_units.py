@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import hwq
-from hwq import build
-from hwq.layer_units import LAYERS, MOVED, SECOND, with_shared_layers
+from hwq.build import cache as build
+from hwq.build.split_units import LAYERS, MOVED, SECOND, with_shared_layers
 from models import mlp, samples, small_model
 
 UNITS = ("src/net.cpp", "tb/net_tb.cpp")

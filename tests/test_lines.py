@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hwq.errors import InternalError
-from hwq.fixed import FixedType, Rounding
-from hwq.ir import Edge
+from hwq.ir.hardware import Edge
+from hwq.kernels.lookup import of_table
+from hwq.kernels.rounded_line import Line, Reached, Staircase, fitted
+from hwq.numeric.fixed import FixedType, Rounding
 from hwq.ops import Channels, MultiplyShift, Scale, Shift, Threshold
-from hwq.ops.buckets import of_table
-from hwq.ops.lines import Line, Reached, Staircase, fitted
 
 
 def fitted_to(table: np.ndarray, lowest: int) -> Reached | Line | None:

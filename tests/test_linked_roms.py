@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import hwq
-from hwq import linked_roms
-from hwq.linked_roms import with_linked_roms
+from hwq.build import linked_roms
+from hwq.build.linked_roms import with_linked_roms
 from models import mlp, samples
 
 HEADER = """\

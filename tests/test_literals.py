@@ -7,8 +7,8 @@ import pytest
 
 from hwq.codegen import literals
 from hwq.codegen.literals import Decimal, decimal_rows
-from hwq.codegen.roms import RomText, machine_words, packed
-from hwq.fixed import FixedType
+from hwq.codegen.rom_text import RomText, machine_words, packed
+from hwq.numeric.fixed import FixedType
 from hwq.ops import Rom
 
 LEAST = -(1 << 63)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import hwq
-from hwq.exact import to_float
+from hwq.build.toolchain import find_headers
+from hwq.numeric.rational import to_float
 from hwq.targets import get_target
-from hwq.toolchain import find_headers
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "models"
 WHOLE = (
@@ -89,10 +89,10 @@ def test_folding_changes_cycles_and_no_code(name: str, reuse: int, tmp_path: Pat
 def test_exact_step_functions_equal_their_circuits(name: str):
     """The graph before `realise`, run with rationals, against the graph of circuits: on every edge both have."""
     from hwq.frontends.onnx import read_onnx
+    from hwq.ir.real import InputType
     from hwq.passes import compile_graph, lower
     from hwq.quantizers import type_spec
-    from hwq.real import InputType
-    from hwq.simulate import Simulator
+    from hwq.simulate.simulator import Simulator
 
     path = SHARED / f"{name}.onnx"
     if not path.is_file():

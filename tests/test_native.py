@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 
 import hwq
+from hwq.build.toolchain import native_headers
+from hwq.check.verify import verify_codes
+from hwq.codegen.arrays import Settings, render
 from hwq.codegen.environment import environment
-from hwq.codegen.render import Settings, render
 from hwq.errors import HwqError
-from hwq.fixed import FixedType, Overflow, Rounding, overflow_codes, requantize
+from hwq.numeric.fixed import FixedType, Overflow, Rounding, overflow_codes, requantize
 from hwq.targets import AP_TYPES, Target, TypeStyle, get_target
-from hwq.toolchain import native_headers
-from hwq.verify import verify_codes
 from models import mlp, small_model
 from oracles import rounded
 from test_fixed import VENDORS, conversions, run_vendor, vendor_headers

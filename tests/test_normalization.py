@@ -13,8 +13,8 @@ import onnx
 import pytest
 
 import hwq
-from hwq import real
-from hwq.ir import Edge
+from hwq.ir import real
+from hwq.ir.hardware import Edge
 from hwq.passes.lowering.normalize import normalize_op
 from hwq.targets import TARGETS
 from models import const, model, node

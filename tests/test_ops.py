@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 
 import hwq
-from hwq.codegen.render import Settings, render
-from hwq.exact import scalar
-from hwq.fixed import FixedType, code_dtype
-from hwq.hosts import TypedQuantizer
-from hwq.ir import Edge, Graph, InputPort, Node, OutputPort
+from hwq.build.toolchain import find_headers
+from hwq.check.verify import verify_codes
+from hwq.codegen.arrays import Settings, render
+from hwq.ir.hardware import Edge, Graph, InputPort, Node, OutputPort
+from hwq.ir.host_quantizers import TypedQuantizer
+from hwq.kernels.lookup import DIRECT_LIMIT
+from hwq.numeric.fixed import FixedType, code_dtype
+from hwq.numeric.rational import scalar
 from hwq.ops import OPS, Channels, MultiplyShift, Op, Sample
-from hwq.ops.buckets import DIRECT_LIMIT
-from hwq.simulate import Simulator
+from hwq.simulate.simulator import Simulator
 from hwq.targets import TARGETS, get_target
-from hwq.toolchain import find_headers
-from hwq.verify import verify_codes
 from models import model, node
 from oracles import REFERENCES
 

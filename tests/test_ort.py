@@ -11,12 +11,12 @@ import pytest
 from onnx import TensorProto as T
 
 from hwq.errors import HwqError
-from hwq.exact import to_float
-from hwq.float32 import Float32Steps
 from hwq.frontends.onnx import read_onnx
-from hwq.ir import Graph
+from hwq.ir.hardware import Graph
+from hwq.numeric.float32_steps import Float32Steps
+from hwq.numeric.rational import to_float
 from hwq.passes import compile_graph
-from hwq.simulate import Simulator
+from hwq.simulate.simulator import Simulator
 from rational_onnx import model, tensor
 from test_qdq import node, samples
 

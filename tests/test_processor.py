@@ -10,15 +10,16 @@ import numpy as np
 import pytest
 
 import hwq
-from hwq.build import built
-from hwq.codegen.render import Settings
-from hwq.emulate import Library, emulator_sources, library_recipe
-from hwq.fixed import FixedType
-from hwq.ir import Edge, Graph
+from hwq.build import emulator as emulator_module
+from hwq.build.cache import built
+from hwq.build.emulator import Library, emulator_sources, library_recipe
+from hwq.codegen.arrays import Settings
+from hwq.ir.hardware import Edge, Graph
+from hwq.ir.window import Window
+from hwq.numeric.fixed import FixedType
 from hwq.ops import Channels, Conv, Dense, Sample, Threshold
-from hwq.processor import MOST_SAMPLES, blocks, for_processor, samples_at_once
-from hwq.simulate import Simulator
-from hwq.window import Window
+from hwq.passes.pack_for_cpu import MOST_SAMPLES, blocks, for_processor, samples_at_once
+from hwq.simulate.simulator import Simulator
 from models import mlp, samples
 from test_ops import SAMPLES, drawn_codes, graph_of
 
@@ -176,7 +177,7 @@ def test_roms_that_are_linked_and_roms_that_are_parsed_give_the_same(monkeypatch
     design, x = hwq.compile(mlp()), samples((20, 6), 1, 3.0)
     want = design.simulate(x, codes=True)
     for links in (0, 1):
-        monkeypatch.setattr("hwq.emulate.EMULATOR", replace(hwq.emulate.EMULATOR, links=links))
+        monkeypatch.setattr("hwq.build.emulator.EMULATOR", replace(emulator_module.EMULATOR, links=links))
         files = emulator_sources(for_processor(design.graph), SETTINGS)
         assert ("src/weights/linked.h" in files) == bool(links)
         assert np.array_equal(design.emulator()(x, codes=True), want)

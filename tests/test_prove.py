@@ -14,9 +14,9 @@ import pytest
 
 import hwq
 from conftest import Cli, one_line
-from hwq.prove import feeds_of, program_text
+from hwq.build.toolchain import find_headers, native_headers
+from hwq.check.prove import feeds_of, program_text
 from hwq.targets import get_target
-from hwq.toolchain import find_headers, native_headers
 from models import const, mlp, model, node
 
 ROOT = Path(__file__).resolve().parents[1]

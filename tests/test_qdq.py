@@ -14,10 +14,10 @@ from onnx import TensorProto as T
 from onnx import helper
 
 from hwq.errors import HwqError
-from hwq.exact import to_float
 from hwq.frontends.onnx import read_onnx
+from hwq.numeric.rational import to_float
 from hwq.passes import compile_graph
-from hwq.simulate import Simulator
+from hwq.simulate.simulator import Simulator
 from rational_onnx import RANGES, agree, model, simulated, tensor
 
 MODELS = Path(__file__).resolve().parents[2] / "shared" / "models"

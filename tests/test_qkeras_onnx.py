@@ -14,10 +14,10 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 import hwq
-from hwq import onnx_ops
+from hwq.build.toolchain import find_headers
+from hwq.models import qkeras_domain as onnx_ops
 from hwq.quantizers import QUANTIZERS
 from hwq.targets import get_target
-from hwq.toolchain import find_headers
 
 ACTIVATIONS = (
     "quantized_bits(8,0,0)",

@@ -13,9 +13,8 @@ import yaml
 
 import hwq
 import hwq.design
-import hwq.quantize
 from conftest import Cli, one_line
-from hwq.quantize import Plan, calibrated, float_layers, quantized
+from hwq.models.quantize import LayerSpecs, Plan, calibrated, float_layers, quantized
 from models import mlp
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "rings.onnx"
@@ -61,9 +60,9 @@ def test_the_template_without_data_compiles_as_it_is(cli: Cli) -> None:
 
 def test_an_own_line_wins_over_a_pattern_and_a_pattern_over_the_defaults() -> None:
     plan = Plan({"weight": "a", "bias": "b"}, {"fc*": {"weight": "c", "output": "d"}, "fc1": {"weight": "e"}})
-    assert plan.of("fc1") == hwq.quantize.LayerSpecs("e", "b", "d")
-    assert plan.of("fc2") == hwq.quantize.LayerSpecs("c", "b", "d")
-    assert plan.of("conv") == hwq.quantize.LayerSpecs("a", "b", None)
+    assert plan.of("fc1") == LayerSpecs("e", "b", "d")
+    assert plan.of("fc2") == LayerSpecs("c", "b", "d")
+    assert plan.of("conv") == LayerSpecs("a", "b", None)
 
 
 def test_a_type_is_taken_where_a_quantizer_is(tmp_path: Path) -> None:
@@ -116,7 +115,7 @@ def test_a_quantized_model_is_not_quantized_again(tmp_path: Path, cli: Cli) -> N
 def test_verify_reports_the_error_against_the_float_model(tmp_path: Path) -> None:
     from click.testing import CliRunner
 
-    from hwq.cli import main
+    from hwq.cli.main import main
 
     rng = np.random.default_rng(3)
     x = rng.normal(size=(40, 6)).astype(np.float32)

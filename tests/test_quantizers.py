@@ -15,10 +15,10 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hwq import prng
-from hwq.cli_quantizer import quantizer_command
+from hwq.cli.quantizer import quantizer_command
 from hwq.errors import HwqError, SpecError, UnsupportedError
-from hwq.fixed import FixedType, Overflow, Rounding, requantize
+from hwq.numeric import xorshift as prng
+from hwq.numeric.fixed import FixedType, Overflow, Rounding, requantize
 from hwq.quantizers import (
     QUANTIZERS,
     Quantizer,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from hwq.cli import main
+from hwq.cli.main import main
 from hwq.frontends.onnx import RULES
 from hwq.targets import TARGETS
 

@@ -15,8 +15,8 @@ import pytest
 
 import hwq
 from conftest import Cli, one_line
-from hwq.executors import EXECUTORS, Arrays, Executor, exposed
-from hwq.reference import decimal
+from hwq.check.executors import EXECUTORS, Arrays, Executor, exposed
+from hwq.check.reference import decimal
 from models import const, model, node
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "models"
@@ -283,7 +283,7 @@ def test_verify_reference_explains_and_counts(cli: Cli, tmp_path: Path) -> None:
 def test_verify_reference_exits_with_1_on_a_bug(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     onnx.save(two_quantizers(), tmp_path / "m.onnx")
     wrong = tiny(lambda name, value: value + 0.2 if name == "hq" else value)
-    monkeypatch.setattr("hwq.reference.EXECUTORS", {"qonnx": wrong})
+    monkeypatch.setattr("hwq.check.reference.EXECUTORS", {"qonnx": wrong})
     np.save(tmp_path / "x.npy", inputs())
     result = cli("verify", "m.onnx", "--types", "native", "--data", "x.npy", "--reference", "qonnx")
     assert result.exit_code == 1

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from onnx import TensorProto, helper, numpy_helper
 
 import hwq
-from hwq.cli import main
+from hwq.cli.main import main
 from hwq.report import pictures, report_page
 from hwq.report.plot import ticks
 

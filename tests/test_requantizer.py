@@ -12,15 +12,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hwq.errors import UnsupportedError
-from hwq.fixed import FixedType, Rounding
-from hwq.ir import Edge, Node
+from hwq.ir.hardware import Edge, Node
+from hwq.numeric.fixed import FixedType, Rounding
+from hwq.numeric.step_functions import Rounded, Rows, Stairs
+from hwq.numeric.step_points import least_integers
 from hwq.ops import Channels, Lut, MultiplyShift, Op, Shift, Threshold
-from hwq.ops.requant import Requant
-from hwq.passes.costs import Costs
-from hwq.passes.realise import cheapest, formula_shift, proved
-from hwq.passes.requantizer import multiply_shift
-from hwq.points import least_integers
-from hwq.steps import Rounded, Rows, Stairs
+from hwq.ops.exact.requant import Requant
+from hwq.passes.circuits.costs import Costs
+from hwq.passes.circuits.multiply_shift import multiply_shift
+from hwq.passes.circuits.select import cheapest, formula_shift, proved
 
 
 def column(values: list[Any]) -> Any:

@@ -14,10 +14,10 @@ import pytest
 from onnx import helper
 
 import hwq
-from hwq.codegen.romfiles import MANIFEST, WRITERS, NamedRom, check_folder, design_roms, read_words, rom_files, unpack
+from hwq.codegen.rom_files import MANIFEST, WRITERS, NamedRom, check_folder, design_roms, read_words, rom_files, unpack
 from hwq.errors import SpecError
-from hwq.fixed import FixedType
-from hwq.ir import Graph, Node
+from hwq.ir.hardware import Graph, Node
+from hwq.numeric.fixed import FixedType
 from hwq.ops import OPS, Reshape, Rom
 from test_functions import model, quant_node
 

@@ -11,11 +11,11 @@ import pytest
 from mpmath import mp, mpf
 
 import hwq
+from hwq.build.toolchain import find_headers
 from hwq.errors import UnsupportedError
-from hwq.ir import Edge
+from hwq.ir.hardware import Edge
 from hwq.passes.lowering.softmax import softmax_op
 from hwq.targets import get_target
-from hwq.toolchain import find_headers
 from models import const, model, node
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "models"

@@ -13,13 +13,14 @@ from onnx import TensorProto, helper, numpy_helper
 
 import hwq
 from conftest import Cli
-from hwq import onnx_ops, prng
 from hwq.errors import HwqError
-from hwq.fixed import FixedType
-from hwq.ir import Edge
+from hwq.ir.hardware import Edge
+from hwq.models import qkeras_domain as onnx_ops
+from hwq.numeric import xorshift as prng
+from hwq.numeric.fixed import FixedType
 from hwq.ops.draw import Draw
 from hwq.quantizers import stochastic_round, stochastic_round_po2
-from hwq.simulate import Simulator
+from hwq.simulate.simulator import Simulator
 from hwq.targets import TARGETS
 
 ON_ACTIVATIONS = (

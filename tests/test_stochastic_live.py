@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hwq import prng
+from hwq.numeric import xorshift as prng
 from hwq.quantizers import quantizer
 from test_quantizers_live import PYTHON
 

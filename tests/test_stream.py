@@ -14,18 +14,18 @@ import hwq
 import test_conv
 import test_models
 from conftest import Cli
+from hwq.build.toolchain import find_headers
+from hwq.check.verify import Result, verify_codes
+from hwq.codegen.arrays import Settings
 from hwq.codegen.environment import data_folder
-from hwq.codegen.render import Settings
 from hwq.codegen.streams import render_stream
-from hwq.exact import scalar
-from hwq.hosts import TypedQuantizer
-from hwq.ir import Edge, Graph, InputPort, Node, OutputPort
+from hwq.dataflow.stream_plan import stream_plan
+from hwq.ir.hardware import Edge, Graph, InputPort, Node, OutputPort
+from hwq.ir.host_quantizers import TypedQuantizer
+from hwq.ir.window import Window
+from hwq.numeric.rational import scalar
 from hwq.ops import Add, Conv
-from hwq.stream import stream_plan
 from hwq.targets import TARGETS, get_target
-from hwq.toolchain import find_headers
-from hwq.verify import Result, verify_codes
-from hwq.window import Window
 from test_ops import BATCH, SAMPLES, drawn_codes, graph_of
 from test_warnings import STRICT
 

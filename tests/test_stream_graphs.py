@@ -8,12 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hwq.codegen.render import Settings
+from hwq.build.toolchain import find_headers
+from hwq.check.verify import verify_codes
+from hwq.codegen.arrays import Settings
 from hwq.codegen.streams import render_stream
-from hwq.exact import scalar
-from hwq.fixed import FixedType, Rounding
-from hwq.hosts import TypedQuantizer
-from hwq.ir import Edge, Graph, InputPort, Node, OutputPort
+from hwq.ir.hardware import Edge, Graph, InputPort, Node, OutputPort
+from hwq.ir.host_quantizers import TypedQuantizer
+from hwq.ir.selection import Selection
+from hwq.ir.window import Reduction, Window
+from hwq.numeric.fixed import FixedType, Rounding
+from hwq.numeric.rational import scalar
 from hwq.ops import (
     Add,
     Channels,
@@ -30,11 +34,7 @@ from hwq.ops import (
     TopK,
     Transpose,
 )
-from hwq.selection import Selection
 from hwq.targets import get_target
-from hwq.toolchain import find_headers
-from hwq.verify import verify_codes
-from hwq.window import Reduction, Window
 from test_ops import drawn_codes
 
 Shape = tuple[int, ...]

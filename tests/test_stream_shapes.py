@@ -11,15 +11,15 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from hwq.codegen.render import Settings, render
+from hwq.build.toolchain import find_headers
+from hwq.check.verify import verify_codes
+from hwq.codegen.arrays import Settings, render
 from hwq.codegen.streams import render_stream
-from hwq.ir import Edge
+from hwq.ir.hardware import Edge
+from hwq.ir.selection import Selection
+from hwq.ir.window import Reduction, Window
 from hwq.ops import Concat, Conv, Gather, Pool, Sample
-from hwq.selection import Selection
 from hwq.targets import get_target
-from hwq.toolchain import find_headers
-from hwq.verify import verify_codes
-from hwq.window import Reduction, Window
 from test_ops import drawn_codes, graph_of
 
 Pairs = tuple[tuple[int, ...], tuple[int, ...]]

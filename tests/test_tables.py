@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from hwq.fixed import FixedType
-from hwq.ir import Edge
+from hwq.ir.hardware import Edge
+from hwq.numeric.fixed import FixedType
 from hwq.ops import Lut, Shift, Threshold
-from hwq.ops.tabulated import Tabulated
-from hwq.passes.tables import cheapest_table, proved_table
+from hwq.ops.exact.tabulated import Tabulated
+from hwq.passes.circuits.table import cheapest_table, proved_table
 
 
 def table_op(values: Any, first: int) -> tuple[Tabulated, Edge]:

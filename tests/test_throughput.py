@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import hwq
-from hwq.ops.products import Products
-from hwq.passes.arrange import within
+from hwq.analysis.throughput import pace_of, paced
+from hwq.ops.parts.linear import Products
 from hwq.passes.fold import legal_folds
-from hwq.throughput import pace_of, paced
+from hwq.passes.fold_to_budget import within
 from models import const, mlp, model, node, samples
 
 CLOCK = 5.0

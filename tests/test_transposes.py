@@ -8,16 +8,16 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hwq.exact import scalar
-from hwq.fixed import FixedType, Rounding
-from hwq.hosts import TypedQuantizer
-from hwq.ir import Edge, Graph, InputPort, Node, OutputPort
+from hwq.ir.hardware import Edge, Graph, InputPort, Node, OutputPort
+from hwq.ir.host_quantizers import TypedQuantizer
+from hwq.ir.selection import Selection
+from hwq.ir.window import Reduction, Window
+from hwq.numeric.fixed import FixedType, Rounding
+from hwq.numeric.rational import scalar
 from hwq.ops import Add, Channels, Concat, Gather, Op, Pool, Reshape, Scale, Shift, Threshold, Transpose
 from hwq.ops.base import channels_of
 from hwq.passes import sink_transposes
-from hwq.selection import Selection
-from hwq.simulate import Simulator
-from hwq.window import Reduction, Window
+from hwq.simulate.simulator import Simulator
 
 
 def chain(first: Edge, ops: list[tuple[Op, tuple[int, ...]]]) -> Graph:

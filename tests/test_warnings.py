@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from hwq.codegen.render import Settings, render
+from hwq.build.toolchain import find_headers
+from hwq.codegen.arrays import Settings, render
 from hwq.targets import TARGETS, get_target
-from hwq.toolchain import find_headers
 from test_ops import SAMPLES, graph_of
 
 STRICT = ("-DHWQ_STRICT", "-Wno-unknown-pragmas", "-Wno-unused-label")  # what hides nothing but HLS' own idioms

@@ -12,20 +12,20 @@ import onnx
 import pytest
 
 import hwq
-from hwq.codegen.render import Settings, render
-from hwq.codegen.romfiles import MANIFEST, check_folder, read_words, rom_files, unpack
+from hwq.build.toolchain import find_headers
+from hwq.check.verify import verify_codes
+from hwq.codegen.arrays import Settings, render
+from hwq.codegen.rom_files import MANIFEST, check_folder, read_words, rom_files, unpack
 from hwq.design import Design
 from hwq.errors import InternalError
-from hwq.exact import rationals, scalar
-from hwq.fixed import FixedType
-from hwq.ir import Edge
+from hwq.ir.hardware import Edge
+from hwq.ir.window import Window
+from hwq.numeric.fixed import FixedType
+from hwq.numeric.rational import rationals, scalar
 from hwq.ops import Conv, Dense, Products, Sample
-from hwq.ops.coding import Binary, Po2, Ternary, TwosComplement, coding_of, term_type
+from hwq.ops.parts.weight_coding import Binary, Po2, Ternary, TwosComplement, coding_of, term_type
 from hwq.passes.lowering.weights import agreement_bias, without_factors
 from hwq.targets import get_target
-from hwq.toolchain import find_headers
-from hwq.verify import verify_codes
-from hwq.window import Window
 from models import QONNX, const, model, node
 from oracles import REFERENCES
 from test_ops import SAMPLES, drawn_codes, graph_of

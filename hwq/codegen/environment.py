@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from hwq.codegen.literals import wrapped
 from hwq.errors import ToolError
-from hwq.names import comment
+from hwq.ir.names import comment
 
 PACKAGE = Path(__file__).resolve().parent.parent
 

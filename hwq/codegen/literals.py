@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from hwq.fixed import Codes, FixedType
+from hwq.numeric.fixed import Codes, FixedType
 
 LINE = 116
 TABLE_BITS = 16  # of codes that a table of literals is indexed by

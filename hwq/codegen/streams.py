@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hwq.codegen.environment import data_folder, environment
-from hwq.codegen.naming import array_names, generators, layer_functions
-from hwq.codegen.render import (
+from hwq.codegen.arrays import (
     Array,
     Optional,
     Settings,
@@ -23,11 +21,13 @@ from hwq.codegen.render import (
     type_lines,
     value_of,
 )
-from hwq.codegen.roms import RomText
+from hwq.codegen.environment import data_folder, environment
+from hwq.codegen.rom_text import RomText
+from hwq.dataflow.names import array_names, generators, layer_functions
 from hwq.dataflow.schedule import scheduled
-from hwq.exact import uniform
-from hwq.ir import Edge, Graph
-from hwq.stream import Fifo, Plan, Process, stream_plan
+from hwq.dataflow.stream_plan import Fifo, Plan, Process, stream_plan
+from hwq.ir.hardware import Edge, Graph
+from hwq.numeric.rational import uniform
 from hwq.targets import Target
 
 NETWORK = "tb/{top}_network.h"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hwq.fixed import Codes
+from hwq.numeric.fixed import Codes
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,7 +28,7 @@ import numpy as np
 
 from hwq.dataflow.actor import Actor
 from hwq.errors import InternalError
-from hwq.fixed import Codes
+from hwq.numeric.fixed import Codes
 
 LEAST_DEPTH = 2  # of a FIFO that keeps up a token each cycle
 Times = Callable[[Codes], Codes]

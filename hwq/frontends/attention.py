@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hwq import real
 from hwq.frontends.call import Call, Signal
-from hwq.window import Reduction, Window
+from hwq.ir import real
+from hwq.ir.window import Reduction, Window
 
 
 def activation_product(call: Call, left: Signal, right: Signal) -> Signal:

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hwq.constants import Coded
 from hwq.errors import HwqError, ModelError, UnsupportedError, printable
-from hwq.exact import Rationals, rationals
-from hwq.ir import Shape
-from hwq.real import RealNode, RealOp
+from hwq.ir.constants import Coded
+from hwq.ir.hardware import Shape
+from hwq.ir.real import RealNode, RealOp
+from hwq.numeric.rational import Rationals, rationals
 
 MAX_ELEMENTS = 1 << 24  # of one activation or folded constant
 MAX_AXES = 16

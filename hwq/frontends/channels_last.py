@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from hwq import real
 from hwq.frontends.call import Call, Rule, Signal, Value
 from hwq.frontends.conv import biased, convolved
 from hwq.frontends.pooling import largest
 from hwq.frontends.shapes import moved
 from hwq.frontends.standard import normalized, weights_of
+from hwq.ir import real
 
 
 def _transposed(call: Call, x: Signal, perm: tuple[int, ...]) -> Signal:

@@ -7,15 +7,15 @@ from types import MappingProxyType
 
 import numpy as np
 
-from hwq import real
-from hwq.constants import Coded
-from hwq.exact import scalar
 from hwq.frontends.call import Array, Call, Rule, Signal, Value
 from hwq.frontends.standard import affine, weights_of
 from hwq.frontends.windows import integers, kernel_of, spatial
-from hwq.ir import Shape
-from hwq.selection import Selection
-from hwq.window import Window
+from hwq.ir import real
+from hwq.ir.constants import Coded
+from hwq.ir.hardware import Shape
+from hwq.ir.selection import Selection
+from hwq.ir.window import Window
+from hwq.numeric.rational import scalar
 
 
 def convolved(call: Call, x: Signal, weights: Coded) -> Signal:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from fractions import Fraction
 from math import prod
 
-from hwq import real
-from hwq.exact import uniform
 from hwq.frontends.call import Call, Signal
-from hwq.window import Reduction, Window
+from hwq.ir import real
+from hwq.ir.window import Reduction, Window
+from hwq.numeric.rational import uniform
 
 SPELT_OUT = ("Div", "Mul")  # the ONNX ops whose rules look for the pattern
 

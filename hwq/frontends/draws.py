@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from hwq import real
-from hwq.exact import Rationals, scalar
 from hwq.frontends.call import Call, Rule, Signal, Value
 from hwq.frontends.emit import ONE, ZERO, affine, alpha_of, check_span, fits, rounded, sigmoid, sign, unary
-from hwq.prng import RANDOM_BITS
+from hwq.ir import real
+from hwq.numeric.rational import Rationals, scalar
+from hwq.numeric.xorshift import RANDOM_BITS
 from hwq.quantizers import Quantizer
 from hwq.quantizers.binary import StochasticBinary
 from hwq.quantizers.functions import stochastic_round as draw_round

@@ -6,10 +6,10 @@ from fractions import Fraction
 
 import numpy as np
 
-from hwq import real
-from hwq.exact import Rationals, rationals, scalar
-from hwq.fixed import Rounding, pow2
 from hwq.frontends.call import Call, Signal
+from hwq.ir import real
+from hwq.numeric.fixed import Rounding, pow2
+from hwq.numeric.rational import Rationals, rationals, scalar
 from hwq.quantizers import Quantizer
 from hwq.quantizers.smooth import SLOPES
 

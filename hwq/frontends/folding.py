@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from onnx import helper
 
-from hwq.constants import Coded
 from hwq.frontends.call import MAX_ELEMENTS, Call, Signal, Value
+from hwq.ir.constants import Coded
 
 SAFE = frozenset(
     [

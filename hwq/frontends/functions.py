@@ -11,13 +11,13 @@ from types import MappingProxyType
 
 import numpy as np
 
-from hwq import real
-from hwq.exact import Rationals, scalar, squeeze_uniform, to_float, uniform
 from hwq.frontends import folding
 from hwq.frontends.call import Call, Rule, Signal, Value
 from hwq.frontends.standard import affine
 from hwq.functions.arithmetic import FLOAT64
 from hwq.functions.table import FUNCTIONS
+from hwq.ir import real
+from hwq.numeric.rational import Rationals, scalar, squeeze_uniform, to_float, uniform
 
 SELU_ALPHA, SELU_GAMMA = 1.67326319217681884765625, 1.05070102214813232421875
 

@@ -7,11 +7,11 @@ from types import MappingProxyType
 
 import numpy as np
 
-from hwq import real
-from hwq.exact import scalar
 from hwq.frontends.call import Call, Rule, Signal, Value
 from hwq.frontends.folding import fold
 from hwq.frontends.standard import affine, joined
+from hwq.ir import real
+from hwq.numeric.rational import scalar
 
 
 def _parts(call: Call) -> tuple[list[Signal], list[int]]:

@@ -9,12 +9,12 @@ from types import MappingProxyType
 
 import numpy as np
 
-from hwq import real
-from hwq.exact import Rationals, scalar
 from hwq.frontends.call import Call, Rule, Signal, Value
 from hwq.frontends.pooling import pooled, spatial_window
-from hwq.ir import Shape
-from hwq.window import Reduction, Window
+from hwq.ir import real
+from hwq.ir.hardware import Shape
+from hwq.ir.window import Reduction, Window
+from hwq.numeric.rational import Rationals, scalar
 
 
 def _epsilon(call: Call) -> Fraction:

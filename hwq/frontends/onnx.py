@@ -13,7 +13,6 @@ import onnx
 from onnx import helper
 
 from hwq.errors import HwqError, ModelError, SpecError, UnsupportedError, printable
-from hwq.fixed import FixedType
 from hwq.frontends import (
     channels_last,
     conv,
@@ -36,9 +35,10 @@ from hwq.frontends.call import MAX_ELEMENTS, Call, Rule, Signal, Value
 from hwq.frontends.decomposed import without_the_parts
 from hwq.frontends.loading import Source, element_types, load_model, read_tensor, stored_tensor, widened
 from hwq.frontends.order import in_order
-from hwq.ir import Shape
-from hwq.names import unique_namer
-from hwq.real import InputType, RealGraph, RealInput, RealNode
+from hwq.ir.hardware import Shape
+from hwq.ir.names import unique_namer
+from hwq.ir.real import InputType, RealGraph, RealInput, RealNode
+from hwq.numeric.fixed import FixedType
 
 STANDARD: Mapping[str, Rule] = MappingProxyType(
     {

@@ -8,15 +8,15 @@ from types import MappingProxyType
 
 import numpy as np
 
-from hwq import real
-from hwq.exact import Rationals, elementwise, scalar
-from hwq.fixed import Codes, Rounding
 from hwq.frontends.call import Call, Rule, Signal, Value
 from hwq.frontends.folding import fold
 from hwq.frontends.shapes import reshaped
 from hwq.frontends.standard import affine
 from hwq.frontends.windows import Spatial, kernel_of, spatial
-from hwq.window import Reduction, Window
+from hwq.ir import real
+from hwq.ir.window import Reduction, Window
+from hwq.numeric.fixed import Codes, Rounding
+from hwq.numeric.rational import Rationals, elementwise, scalar
 
 
 def spatial_window(call: Call, x: Signal) -> Window:

@@ -12,14 +12,14 @@ from types import MappingProxyType
 import numpy as np
 from onnx import TensorProto
 
-from hwq import real
-from hwq.constants import Coded
-from hwq.exact import Rationals, rationals, scalar, squeeze_uniform
-from hwq.fixed import Codes, Rounding
 from hwq.frontends.call import Array, Call, Rule, Signal, Value
 from hwq.frontends.qonnx import integer_limits, quantize, reciprocal
 from hwq.frontends.standard import affine
-from hwq.ir import Shape
+from hwq.ir import real
+from hwq.ir.constants import Coded
+from hwq.ir.hardware import Shape
+from hwq.numeric.fixed import Codes, Rounding
+from hwq.numeric.rational import Rationals, rationals, scalar, squeeze_uniform
 
 INTEGERS: MappingProxyType[int, tuple[int, bool]] = MappingProxyType(
     {  # element type -> (bits, signed)

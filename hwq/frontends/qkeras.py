@@ -14,10 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from hwq import real
-from hwq.constants import Coded
-from hwq.exact import elementwise, rationals, scalar
-from hwq.fixed import pow2
 from hwq.frontends import draws
 from hwq.frontends.call import Call, Rule, Signal, Value
 from hwq.frontends.draws import drawn_codes, drawn_po2, drawn_sign, drawn_ternary, is_random
@@ -35,7 +31,11 @@ from hwq.frontends.emit import (
     sign,
     unary,
 )
-from hwq.onnx_ops import quantizer_of
+from hwq.ir import real
+from hwq.ir.constants import Coded
+from hwq.models.qkeras_domain import quantizer_of
+from hwq.numeric.fixed import pow2
+from hwq.numeric.rational import elementwise, rationals, scalar
 from hwq.quantizers import QUANTIZERS, Quantizer
 from hwq.quantizers.binary import SignQuantizer, StochasticBinary
 from hwq.quantizers.bits import BitsQuantizer

@@ -10,12 +10,12 @@ from types import MappingProxyType
 
 import numpy as np
 
-from hwq import real
-from hwq.constants import Coded, quantize_constant
-from hwq.exact import Rationals, elementwise, rationals, scalar, squeeze_uniform
-from hwq.fixed import Rounding, pieces
 from hwq.frontends.call import Call, Rule, Signal, Value
 from hwq.frontends.standard import affine, product, weights_of
+from hwq.ir import real
+from hwq.ir.constants import Coded, quantize_constant
+from hwq.numeric.fixed import Rounding, pieces
+from hwq.numeric.rational import Rationals, elementwise, rationals, scalar, squeeze_uniform
 
 MAX_BITS = 64
 NARROW = ("Quant", "IntQuant", "BipolarQuant")  # read constants in float32 as they lie in the file

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from hwq.constants import Coded
-from hwq.exact import scalar
 from hwq.frontends import conv, functions, pooling, shapes, softmax, standard
 from hwq.frontends.call import Call, Rule, Value
 from hwq.frontends.qdq import code_limits, dequantized, quantizer, scale_of, zero_of
 from hwq.frontends.qonnx import quantize
+from hwq.ir.constants import Coded
+from hwq.numeric.rational import scalar
 
 
 def derived(call: Call, inputs: Sequence[Value | None], types: Sequence[int] = (), **attributes: Any) -> Call:

@@ -9,15 +9,15 @@ from types import MappingProxyType
 
 import numpy as np
 
-from hwq import real
-from hwq.constants import GRID_BITS, Coded
-from hwq.exact import scalar
-from hwq.fixed import Codes
 from hwq.frontends.call import MAX_ELEMENTS, Call, Rule, Signal, Value
 from hwq.frontends.shapes import moved, shape_of
 from hwq.frontends.spatial import selected
-from hwq.ir import Shape
-from hwq.selection import Selection
+from hwq.ir import real
+from hwq.ir.constants import GRID_BITS, Coded
+from hwq.ir.hardware import Shape
+from hwq.ir.selection import Selection
+from hwq.numeric.fixed import Codes
+from hwq.numeric.rational import scalar
 
 Scales = dict[int, tuple[Fraction, int]]
 """Per resized axis, its scale and its output extent."""

@@ -8,10 +8,10 @@ from types import MappingProxyType
 
 import numpy as np
 
-from hwq import real
-from hwq.constants import Coded
 from hwq.frontends.call import MAX_AXES, Array, Call, Rule, Signal, Value
-from hwq.ir import Shape
+from hwq.ir import real
+from hwq.ir.constants import Coded
+from hwq.ir.hardware import Shape
 
 
 def shape_of(value: Value) -> Shape:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from math import prod
 from types import MappingProxyType
 
-from hwq import real
 from hwq.frontends.call import Call, Rule, Value
+from hwq.ir import real
 
 
 def softmax(call: Call) -> list[Value]:

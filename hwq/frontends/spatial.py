@@ -8,15 +8,15 @@ from types import MappingProxyType
 
 import numpy as np
 
-from hwq import real
-from hwq.constants import Coded
 from hwq.frontends import shapes
 from hwq.frontends.call import MAX_ELEMENTS, Array, Call, Rule, Signal, Value
 from hwq.frontends.folding import fold
 from hwq.frontends.shapes import moved, reshaped, shape_of
-from hwq.ir import Shape
-from hwq.selection import Selection
-from hwq.window import Window
+from hwq.ir import real
+from hwq.ir.constants import Coded
+from hwq.ir.hardware import Shape
+from hwq.ir.selection import Selection
+from hwq.ir.window import Window
 
 
 def selected(call: Call, x: Value, selection: Selection, fill: Fraction = Fraction(0)) -> Value:

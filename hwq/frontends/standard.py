@@ -8,14 +8,14 @@ from types import MappingProxyType
 
 import numpy as np
 
-from hwq import real
-from hwq.constants import Coded, on_dyadic_grid
-from hwq.exact import Rationals, elementwise, rationals, scalar, sqrt_rational
 from hwq.frontends.attention import activation_product
 from hwq.frontends.call import Array, Call, Rule, Signal, Value
 from hwq.frontends.decomposed import normalized_ratio
-from hwq.ir import Shape
-from hwq.selection import Selection
+from hwq.ir import real
+from hwq.ir.constants import Coded, on_dyadic_grid
+from hwq.ir.hardware import Shape
+from hwq.ir.selection import Selection
+from hwq.numeric.rational import Rationals, elementwise, rationals, scalar, sqrt_rational
 
 MAX_MATRICES = 64  # of one batched product
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hwq.frontends.call import Call
-from hwq.ir import Shape
-from hwq.window import Window
+from hwq.ir.hardware import Shape
+from hwq.ir.window import Window
 
 MAX_EXTENT = 1 << 20  # of a kernel, stride, dilation or padding
 

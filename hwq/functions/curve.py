@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from hwq.errors import UnsupportedError
-from hwq.exact import Rationals, to_float
 from hwq.functions.arithmetic import FLOAT64, Irrational, Precise, Undefined
 from hwq.functions.balls import Ball, Number, ball, extremum, plus, times
 from hwq.functions.function import Function
 from hwq.functions.table import FUNCTIONS
+from hwq.numeric.rational import Rationals, to_float
 
 Doubles = npt.NDArray[np.float64]
 Map = Callable[[Rationals], Rationals]

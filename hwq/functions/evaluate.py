@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hwq.errors import UnsupportedError
-from hwq.exact import Rationals
 from hwq.functions.arithmetic import Irrational, Precise
 from hwq.functions.curve import Curve, Doubles
+from hwq.numeric.rational import Rationals
 
 FIRST_BITS, MOST_BITS = 96, 1 << 13
 

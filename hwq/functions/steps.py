@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from hwq.errors import InternalError, UnsupportedError
-from hwq.exact import Rationals, to_float
-from hwq.fixed import INT64_SAFE, Codes, Rounding, code_dtype, round_ratio
 from hwq.functions.curve import Curve, Doubles
 from hwq.functions.evaluate import Step, codes_of
-from hwq.steps import StepFunction
+from hwq.numeric.fixed import INT64_SAFE, Codes, Rounding, code_dtype, round_ratio
+from hwq.numeric.rational import Rationals, to_float
+from hwq.numeric.step_functions import StepFunction
 
 FAR = float(1 << 60)  # no code is as large
 MAX_LEVELS = 1 << 16  # of one channel's threshold table

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from hwq.exact import Rationals
-from hwq.fixed import Codes
 from hwq.functions.arithmetic import Precise
 from hwq.functions.balls import Number
 from hwq.functions.curve import Applied, Code, Curve, Doubles, Joined, Map, Scaled
 from hwq.functions.evaluate import Step, codes_of
+from hwq.numeric.fixed import Codes
+from hwq.numeric.rational import Rationals
 
 SIGMOID = Fraction("-1.27846454276107379510935873902298015543947748861974576545318")  # least of v / (1 + exp(-v))
 ERF = Fraction("-0.531596885149393222726191312346044772010524797842339465829984")  # of v (1 + erf(v))

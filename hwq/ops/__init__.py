@@ -15,13 +15,13 @@ from hwq.ops.move import Reshape, Transpose
 from hwq.ops.mul import Mul
 from hwq.ops.multiply_shift import MultiplyShift
 from hwq.ops.normalize import Normalize
+from hwq.ops.parts.linear import Products
 from hwq.ops.pool import Pool
-from hwq.ops.products import Products
 from hwq.ops.scale import Scale
-from hwq.ops.select import TopK
 from hwq.ops.shift import Shift
 from hwq.ops.softmax import Softmax
 from hwq.ops.threshold import Threshold
+from hwq.ops.topk import TopK
 
 OPS: tuple[type[Op], ...] = (
     Dense,

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hwq.fixed import Codes
-from hwq.ir import Edge
+from hwq.ir.hardware import Edge
+from hwq.numeric.fixed import Codes
 from hwq.ops.base import Channels, Kernel, Rom, Sample, held, quick_dtype
-from hwq.ops.joint import ScaledJointOp, columns, expanded, joint_shape, scaled_range
+from hwq.ops.parts.binary import ScaledJointOp, columns, expanded, joint_shape, scaled_range
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,12 +14,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from hwq.errors import InternalError
-from hwq.fixed import AT_ONCE, Codes, FixedType, code_dtype
-from hwq.ir import Edge, Shape
-from hwq.ops.coding import Coding
-from hwq.ops.units import Unit
-
-FLOAT32_EXACT, FLOAT64_EXACT = 1 << 24, 1 << 53  # the integers below are
+from hwq.ir.hardware import Edge, Shape
+from hwq.numeric.fixed import AT_ONCE, FLOAT32_EXACT, FLOAT64_EXACT, Codes, FixedType, code_dtype
+from hwq.ops.parts.resources import Unit
+from hwq.ops.parts.weight_coding import Coding
 
 Kernel = Callable[..., tuple[Codes, ...]]
 """Takes code arrays of shape (batch, *edge.shape) and returns one per output."""

@@ -8,8 +8,8 @@ from math import prod
 
 import numpy as np
 
-from hwq.fixed import Codes, FixedType
-from hwq.ir import Edge
+from hwq.ir.hardware import Edge
+from hwq.numeric.fixed import Codes, FixedType
 from hwq.ops.base import Kernel, Op, Sample, held, quick_dtype
 
 

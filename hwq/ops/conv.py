@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from hwq.fixed import Codes, FixedType
-from hwq.ir import Edge, Shape
-from hwq.ops.bands import Bands
+from hwq.ir.hardware import Edge, Shape
+from hwq.ir.window import Window, WindowAxis
+from hwq.kernels.banded_conv import Bands
+from hwq.kernels.blocked_matmul import Blocks, times
+from hwq.kernels.im2col import Columns
+from hwq.kernels.rounded_line import repeated
+from hwq.numeric.fixed import Codes, FixedType
 from hwq.ops.base import Kernel, Rom, Sample, held, wide_constant
-from hwq.ops.blocks import Blocks, times
-from hwq.ops.columns import Columns
-from hwq.ops.lines import repeated
-from hwq.ops.products import Products
-from hwq.window import Window, WindowAxis
+from hwq.ops.parts.linear import Products
 
 FEW_SAMPLES = 8  # that are convolved by a matrix with zeros in it
 MATRIX_LIMIT, WHOLE_LIMIT = 1 << 18, 1 << 15  # elements of a banded one, and of one for all of a sample

@@ -9,12 +9,12 @@ from math import prod
 
 import numpy as np
 
-from hwq.fixed import Codes
-from hwq.ir import Edge
+from hwq.ir.hardware import Edge
+from hwq.kernels.blocked_matmul import times
+from hwq.kernels.rounded_line import repeated
+from hwq.numeric.fixed import Codes
 from hwq.ops.base import Kernel, Sample, held
-from hwq.ops.blocks import times
-from hwq.ops.lines import repeated
-from hwq.ops.products import Products
+from hwq.ops.parts.linear import Products
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,11 +8,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwq import prng
-from hwq.fixed import Codes, FixedType
-from hwq.ir import Edge
+from hwq.ir.hardware import Edge
+from hwq.numeric import xorshift as prng
+from hwq.numeric.fixed import Codes, FixedType
 from hwq.ops.base import Kernel, Op, Sample
-from hwq.ops.units import Kind, Unit
+from hwq.ops.parts.resources import Kind, Unit
 
 BITS = prng.RANDOM_BITS
 
@@ -22,7 +22,7 @@ class Draw(Op):
     """`y = least + [w0 < x0] + [w1 < x1] ..`: w are the high BITS bits of the generator's next outputs, one per input.
 
     Each x is 2**BITS times a probability, 0 to 2**BITS. Element n of sample s takes, for input j of m, output
-    `(s * size + n) * m + j` of xorshift32 (hwq/prng.py) started from `seed`.
+    `(s * size + n) * m + j` of xorshift32 (hwq/numeric/xorshift.py) started from `seed`.
     """
 
     kind = "draw"

@@ -8,10 +8,10 @@ from math import prod
 
 import numpy as np
 
-from hwq.fixed import Codes, FixedType
-from hwq.ir import Edge
+from hwq.ir.hardware import Edge
+from hwq.ir.selection import Selection
+from hwq.numeric.fixed import Codes, FixedType
 from hwq.ops.base import Kernel, Op, Rom, Sample, held, inverse, quick_dtype, wide_constant
-from hwq.selection import Selection
 
 
 @dataclass(frozen=True, eq=False)

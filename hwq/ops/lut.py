@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hwq.fixed import Codes, FixedType
-from hwq.ir import Edge
+from hwq.ir.hardware import Edge
+from hwq.kernels.lookup import of_table
+from hwq.numeric.fixed import Codes, FixedType
 from hwq.ops.base import Channels, Rom, Sample, proved
-from hwq.ops.buckets import of_table
-from hwq.ops.elementwise import Elementwise, Evaluator
-from hwq.ops.units import Kind, Unit
+from hwq.ops.parts.elementwise import Elementwise, Evaluator
+from hwq.ops.parts.resources import Kind, Unit
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import prod
 
-from hwq.fixed import Codes
-from hwq.ir import Edge, Shape
+from hwq.ir.hardware import Edge, Shape
+from hwq.numeric.fixed import Codes
 from hwq.ops.base import Kernel, Op, Sample
 
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 
-from hwq.fixed import Codes, FixedType
-from hwq.ir import Edge
+from hwq.ir.hardware import Edge
+from hwq.numeric.fixed import Codes, FixedType
 from hwq.ops.base import Kernel, Sample, held, quick_dtype
-from hwq.ops.joint import JointOp, expanded, joint_shape
-from hwq.ops.units import Kind, Unit
+from hwq.ops.parts.binary import JointOp, expanded, joint_shape
+from hwq.ops.parts.resources import Kind, Unit
 
 
 @dataclass(frozen=True)

@@ -8,16 +8,16 @@ from functools import cached_property
 
 import numpy as np
 
-from hwq.fixed import INT64_SAFE, Codes, FixedType, Rounding, code_dtype
-from hwq.ir import Edge
-from hwq.ops.base import FLOAT64_EXACT, Channels, Rom, Sample, as_codes
-from hwq.ops.buckets import DIRECT_LIMIT, of_table
-from hwq.ops.coding import Coding, coding_of, term_type
-from hwq.ops.elementwise import Elementwise, Evaluator
-from hwq.ops.joint import columns, factor_type, scaled_range, with_coding
-from hwq.ops.lines import STEPS_LIMIT, Line, Reached, Staircase, fitted
+from hwq.ir.hardware import Edge
+from hwq.kernels.lookup import DIRECT_LIMIT, of_table
+from hwq.kernels.rounded_line import STEPS_LIMIT, Line, Reached, Staircase, fitted
+from hwq.numeric.fixed import FLOAT64_EXACT, INT64_SAFE, Codes, FixedType, Rounding, code_dtype
+from hwq.ops.base import Channels, Rom, Sample, as_codes
+from hwq.ops.parts.binary import columns, factor_type, scaled_range, with_coding
+from hwq.ops.parts.elementwise import Elementwise, Evaluator
+from hwq.ops.parts.resources import Kind, Unit, product_units
+from hwq.ops.parts.weight_coding import Coding, coding_of, term_type
 from hwq.ops.shift import Circuit, Shift
-from hwq.ops.units import Kind, Unit, product_units
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,10 +9,10 @@ from math import isqrt, prod
 import numpy as np
 
 from hwq.errors import InternalError
-from hwq.fixed import INT64_SAFE, Codes, FixedType
-from hwq.ir import Edge, Shape
+from hwq.ir.hardware import Edge, Shape
+from hwq.numeric.fixed import INT64_SAFE, Codes, FixedType
 from hwq.ops.base import Kernel, Op, Sample
-from hwq.ops.units import Kind, Unit
+from hwq.ops.parts.resources import Kind, Unit
 
 WORD_BITS = 62  # of a root: kernels hold it in a machine integer on its way from one type to another
 

@@ -10,11 +10,11 @@ from math import prod
 import numpy as np
 
 from hwq.errors import InternalError
-from hwq.fixed import Codes, FixedType
-from hwq.ir import Edge, Shape
+from hwq.ir.hardware import Edge, Shape
+from hwq.ir.window import Reduction, Window, WindowAxis
+from hwq.numeric.fixed import Codes, FixedType
 from hwq.ops.base import Kernel, Op, Rom, Sample, held, inverse, quick_dtype, wide_constant
-from hwq.ops.units import Kind, Unit
-from hwq.window import Reduction, Window, WindowAxis
+from hwq.ops.parts.resources import Kind, Unit
 
 PARALLEL_TAPS = 256  # elements of a window read in one cycle
 

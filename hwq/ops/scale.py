@@ -8,13 +8,13 @@ from functools import cached_property
 
 import numpy as np
 
-from hwq.fixed import Codes, FixedType
-from hwq.ir import Edge
+from hwq.ir.hardware import Edge
+from hwq.numeric.fixed import Codes, FixedType
 from hwq.ops.base import Channels, Rom, Sample, held, quick_dtype
-from hwq.ops.coding import Coding, coding_of, term_type
-from hwq.ops.elementwise import Elementwise, Evaluator
-from hwq.ops.joint import with_coding
-from hwq.ops.units import Kind, Unit, product_units
+from hwq.ops.parts.binary import with_coding
+from hwq.ops.parts.elementwise import Elementwise, Evaluator
+from hwq.ops.parts.resources import Kind, Unit, product_units
+from hwq.ops.parts.weight_coding import Coding, coding_of, term_type
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hwq.fixed import Codes, FixedType, Overflow, Rounding, round_shift
-from hwq.ir import Edge
-from hwq.ops.base import FLOAT64_EXACT, Channels, Rom, Sample, as_codes, quick_dtype
-from hwq.ops.elementwise import Elementwise, Evaluator
-from hwq.ops.lines import PLACES, Line
-from hwq.ops.units import Kind, Unit
+from hwq.ir.hardware import Edge
+from hwq.kernels.rounded_line import PLACES, Line
+from hwq.numeric.fixed import FLOAT64_EXACT, Codes, FixedType, Overflow, Rounding, round_shift
+from hwq.ops.base import Channels, Rom, Sample, as_codes, quick_dtype
+from hwq.ops.parts.elementwise import Elementwise, Evaluator
+from hwq.ops.parts.resources import Kind, Unit
 
 
 @dataclass(frozen=True)

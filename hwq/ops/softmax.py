@@ -9,10 +9,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwq.fixed import Codes, FixedType, Overflow, Rounding
-from hwq.ir import Edge, Shape
-from hwq.ops.base import FLOAT32_EXACT, Kernel, Op, Rom, Sample, proved
-from hwq.ops.units import Kind, Unit
+from hwq.ir.hardware import Edge, Shape
+from hwq.numeric.fixed import FLOAT32_EXACT, Codes, FixedType, Overflow, Rounding
+from hwq.ops.base import Kernel, Op, Rom, Sample, proved
+from hwq.ops.parts.resources import Kind, Unit
 
 WORD_BITS, DOUBLE_BITS = 62, 53
 TABLE_LIMIT = 1 << 16  # exponentials that the simulator multiplies beforehand

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hwq.fixed import Codes, FixedType, code_dtype
-from hwq.ir import Edge
+from hwq.ir.hardware import Edge
+from hwq.kernels.lookup import DIRECT_LIMIT, Buckets, Direct, counted
+from hwq.kernels.rounded_line import Staircase, fitted
+from hwq.numeric.fixed import Codes, FixedType, code_dtype
 from hwq.ops.base import Channels, Rom, Sample, as_codes, proved
-from hwq.ops.buckets import DIRECT_LIMIT, Buckets, Direct, counted
-from hwq.ops.elementwise import Elementwise, Evaluator
-from hwq.ops.lines import Staircase, fitted
-from hwq.ops.units import Kind, Unit
+from hwq.ops.parts.elementwise import Elementwise, Evaluator
+from hwq.ops.parts.resources import Kind, Unit
 
 PARALLEL_LIMIT = 16  # thresholds compared side by side in hardware; above, a binary search
 

@@ -6,19 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hwq.errors import InternalError
-from hwq.ir import Graph
+from hwq.ir.hardware import Graph
+from hwq.ir.real import RealGraph
 from hwq.ops import OPS
-from hwq.passes.absorb import absorb
-from hwq.passes.costs import DEFAULT_COSTS, Costs
+from hwq.passes.absorb_offsets import absorb
+from hwq.passes.circuits.costs import DEFAULT_COSTS, Costs
+from hwq.passes.circuits.narrow import narrow
+from hwq.passes.circuits.select import realise
+from hwq.passes.count_agreements import count_agreements
 from hwq.passes.fold import fold
 from hwq.passes.lowering import lower
 from hwq.passes.lowering.state import TABLE_BITS
-from hwq.passes.merge import merge
-from hwq.passes.narrow import narrow
-from hwq.passes.realise import realise
-from hwq.passes.transposes import sink_transposes
-from hwq.passes.xnor import count_agreements
-from hwq.real import RealGraph
+from hwq.passes.real.merge import merge
+from hwq.passes.sink_transposes import sink_transposes
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from dataclasses import replace
 from math import isqrt
 from typing import Any
 
-from hwq.ir import Graph, Node
+from hwq.ir.hardware import Graph, Node
 from hwq.ops import Add, Conv, Extremum, Lut, Mul, MultiplyShift, Op, Pool, Scale, Shift, Threshold
-from hwq.ops.products import Products
+from hwq.ops.parts.linear import Products
 
 WORDS_A_LUT = 64  # words of one bit that a lookup table of the fabric holds
 MAX_LANES = 4096  # products unrolled side by side; beyond, the tools refuse or crawl (see docs)

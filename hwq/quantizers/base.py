@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwq.errors import SpecError, UnsupportedError, printable
-from hwq.fixed import FixedType, Overflow, Rounding
+from hwq.numeric.fixed import FixedType, Overflow, Rounding
 from hwq.quantizers.grammar import spell
 from hwq.quantizers.params import Check
 from hwq.targets import TYPE_STYLES

@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from hwq import prng
 from hwq.errors import SpecError
-from hwq.fixed import FixedType
+from hwq.numeric import xorshift as prng
+from hwq.numeric.fixed import FixedType
 from hwq.quantizers import smooth
 from hwq.quantizers.base import EPS, Codes, Doubles, Fit, Floats, Quantizer, unsupported
 from hwq.quantizers.params import any_alpha, axes, flag, optional, param, positive, whole

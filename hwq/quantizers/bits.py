@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from hwq.errors import SpecError
-from hwq.fixed import FixedType, Overflow, Rounding
+from hwq.numeric.fixed import FixedType, Overflow, Rounding
 from hwq.quantizers.base import Codes, Doubles, Fit, Floats, Grid, Quantizer, scaled, to_codes
 from hwq.quantizers.params import (
     axes,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from hwq.errors import HwqError
-from hwq.fixed import FixedType
+from hwq.numeric.fixed import FixedType
 from hwq.quantizers import smooth
 from hwq.quantizers.base import Quantizer
 from hwq.quantizers.functions import Function

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from hwq import prng
 from hwq.errors import SpecError, printable
-from hwq.fixed import FixedType
+from hwq.numeric import xorshift as prng
+from hwq.numeric.fixed import FixedType
 from hwq.quantizers import smooth
 from hwq.quantizers.base import Codes, Doubles, Fit, Floats, Quantizer, unsupported
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from hwq.errors import SpecError
-from hwq.fixed import FixedType, Overflow, log2_exact
+from hwq.numeric.fixed import FixedType, Overflow, log2_exact
 from hwq.quantizers.base import EPS, Codes, Doubles, Fit, Floats, Grid, Quantizer, to_codes
 from hwq.quantizers.bits import check_variables
 from hwq.quantizers.params import any_alpha, axes, binary_point, bit_width, flag, number, optional, param, text

@@ -10,9 +10,9 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from hwq import prng
 from hwq.errors import SpecError
-from hwq.fixed import FixedType
+from hwq.numeric import xorshift as prng
+from hwq.numeric.fixed import FixedType
 from hwq.quantizers.base import EPS, Codes, Doubles, Fit, Floats, Quantizer
 from hwq.quantizers.bits import check_variables
 from hwq.quantizers.params import choice, flag, number, optional, param, text, whole

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from hwq.errors import SpecError, printable
-from hwq.fixed import Overflow, Rounding
+from hwq.numeric.fixed import Overflow, Rounding
 from hwq.quantizers.base import Quantizer
 from hwq.quantizers.functions import stochastic_round, stochastic_round_po2
 from hwq.quantizers.grammar import parse_call

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from hwq.errors import SpecError
-from hwq.fixed import FixedType, log2_exact
+from hwq.numeric.fixed import FixedType, log2_exact
 from hwq.quantizers import smooth
 from hwq.quantizers.base import Codes, Doubles, Fit, Floats, Grid, Quantizer, scaled, to_codes
 from hwq.quantizers.bits import check_variables

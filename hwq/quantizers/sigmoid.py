@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from hwq.fixed import FixedType, Overflow
+from hwq.numeric.fixed import FixedType, Overflow
 from hwq.quantizers import smooth
 from hwq.quantizers.base import Codes, Fit, Floats, Grid, Quantizer, to_codes
 from hwq.quantizers.params import flag, param, whole

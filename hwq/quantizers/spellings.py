@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from hwq.errors import SpecError, printable
-from hwq.fixed import FixedType, Overflow, Rounding
+from hwq.numeric.fixed import FixedType, Overflow, Rounding
 from hwq.quantizers.grammar import check_ascii
 from hwq.targets.base import TypeStyle
 from hwq.targets.styles import AC_TYPES, AP_TYPES

@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from hwq import prng
 from hwq.errors import SpecError
-from hwq.fixed import FixedType, Overflow
+from hwq.numeric import xorshift as prng
+from hwq.numeric.fixed import FixedType, Overflow
 from hwq.quantizers import smooth
 from hwq.quantizers.base import Codes, Doubles, Fit, Floats, Quantizer
 from hwq.quantizers.binary import largest, spread

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwq.fixed import FixedType
+from hwq.numeric.fixed import FixedType
 from hwq.quantizers import smooth
 from hwq.quantizers.base import Codes, Doubles, Fit, Floats, Quantizer, to_codes
 from hwq.quantizers.params import flag, param, positive, whole

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from html import escape
 
 from hwq.errors import printable
-from hwq.ir import Graph
+from hwq.ir.hardware import Graph
 from hwq.report.plot import path, svg, text
-from hwq.tables import shortened
+from hwq.report.text_table import shortened
 
 BOX_WIDTH, BOX_HEIGHT = 292, 40
 STEP_X, STEP_Y = 324, 74

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from hwq.codegen.project import write_file, write_files
 from hwq.errors import SpecError, ToolError, printable
-from hwq.names import unique_namer
+from hwq.ir.names import unique_namer
 from hwq.report.pictures import Picture, pictures
 from hwq.report.plot import picture_svg, sheet_svg
 

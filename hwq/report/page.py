@@ -12,11 +12,11 @@ from markupsafe import Markup
 from hwq import __version__
 from hwq.codegen.environment import data_folder
 from hwq.errors import printable
-from hwq.ir import Graph
+from hwq.ir.hardware import Graph
 from hwq.report.drawing import graph_svg
 from hwq.report.pictures import Picture
 from hwq.report.plot import STYLE, histogram_svg, picture_svg
-from hwq.tables import shortened
+from hwq.report.text_table import shortened
 
 if TYPE_CHECKING:
     from hwq.design import Design

@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from hwq.exact import to_float
-from hwq.fixed import Codes, code_dtype
 from hwq.functions import CurveSteps, RoundStep, function_names
-from hwq.ir import Edge, Graph, Node
+from hwq.ir.hardware import Edge, Graph, Node
+from hwq.numeric.fixed import Codes, code_dtype
+from hwq.numeric.rational import to_float
+from hwq.numeric.step_functions import Rounded
 from hwq.ops import Channels, Lut, Softmax, Threshold
-from hwq.ops.requant import Requant
-from hwq.ops.tabulated import Tabulated
+from hwq.ops.exact.requant import Requant
+from hwq.ops.exact.tabulated import Tabulated
 from hwq.passes import Stages
-from hwq.steps import Rounded
 
 MOST_CODES = 1 << 16  # of one channel: above, every so-manieth code is looked at
 MOST_ENTRIES = 1 << 20  # of all channels: above, the first ones only

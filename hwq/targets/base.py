@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hwq.errors import SpecError, UnsupportedError
-from hwq.fixed import FixedType, Overflow, Rounding
+from hwq.numeric.fixed import FixedType, Overflow, Rounding
 
 
 @dataclass(frozen=True)

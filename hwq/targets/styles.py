@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hwq.fixed import Overflow, Rounding
+from hwq.numeric.fixed import Overflow, Rounding
 from hwq.targets.base import TypeStyle
 
 AP_TYPES = TypeStyle(

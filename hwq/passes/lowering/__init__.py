@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from hwq import real
-from hwq.ir import Graph
+from hwq.ir import real
+from hwq.ir.hardware import Graph
 from hwq.passes.lowering.conv import lower_conv
 from hwq.passes.lowering.curves import finished_curve, lower_unary, with_curves
 from hwq.passes.lowering.draw import lower_draw

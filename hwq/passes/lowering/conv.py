@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from hwq import real
 from hwq.errors import UnsupportedError
-from hwq.exact import Rationals, common_step, narrowed, scalar, squeeze_uniform, uniform
-from hwq.fixed import Codes
+from hwq.ir import real
+from hwq.numeric.fixed import Codes
+from hwq.numeric.rational import Rationals, common_step, narrowed, scalar, squeeze_uniform, uniform
 from hwq.ops import Conv
 from hwq.passes.lowering.grids import on_one_grid, settled
 from hwq.passes.lowering.linear import MAX_FACTOR_BITS, along_outputs, multiplied, weight_frac

@@ -15,10 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from hwq import real
 from hwq.errors import UnsupportedError
-from hwq.exact import Rationals, elementwise, rationals, scalar, squeeze_uniform
-from hwq.fixed import Codes, FixedType, Rounding, log2_exact, pow2
 from hwq.functions import (
     Applied,
     Code,
@@ -34,16 +31,19 @@ from hwq.functions import (
     rational_values,
 )
 from hwq.functions.steps import FAR, MAX_LEVELS
-from hwq.ir import Edge
+from hwq.ir import real
+from hwq.ir.hardware import Edge
+from hwq.ir.window import Reduction
+from hwq.numeric.fixed import Codes, FixedType, Rounding, log2_exact, pow2
+from hwq.numeric.rational import Rationals, elementwise, rationals, scalar, squeeze_uniform
 from hwq.ops import Channels
-from hwq.ops.requant import Requant
-from hwq.ops.tabulated import Tabulated
+from hwq.ops.exact.requant import Requant
+from hwq.ops.exact.tabulated import Tabulated
 from hwq.passes.lowering import ramps
 from hwq.passes.lowering.grids import finished
 from hwq.passes.lowering.quantizers import channel_rows, integer_bias, one_or_rows, scale_frac
 from hwq.passes.lowering.state import Affine, Coded, Curved, Lowering, LoweringRule, Pending, State, coded
 from hwq.passes.lowering.wide import by_sides, narrowed
-from hwq.window import Reduction
 
 MAX_ENTRIES = 1 << 22  # of the tables of all channels
 MAX_CODE = 1 << 29  # addresses are machine integers in C++

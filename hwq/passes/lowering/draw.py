@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from hwq import real
 from hwq.errors import InternalError
-from hwq.exact import uniform
-from hwq.fixed import pow2
+from hwq.ir import real
+from hwq.numeric.fixed import pow2
+from hwq.numeric.rational import uniform
 from hwq.ops.draw import BITS, Draw
 from hwq.passes.lowering.state import Affine, Coded, Lowering, State, coded
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hwq import real
+from hwq.ir import real
 from hwq.passes.lowering.state import Lowering, Pending
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from hwq import real
 from hwq.errors import UnsupportedError
-from hwq.exact import Rationals, common_step, scalar, uniform
-from hwq.fixed import Codes, Rounding, code_dtype
+from hwq.ir import real
+from hwq.numeric.fixed import Codes, Rounding, code_dtype
+from hwq.numeric.rational import Rationals, common_step, scalar, uniform
 from hwq.ops import Scale, Shift, spread
 from hwq.passes.lowering.state import Affine, Coded, Lowering, State, coded
 

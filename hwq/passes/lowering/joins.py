@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from hwq import real
 from hwq.errors import UnsupportedError
-from hwq.exact import Rationals, common_step, elementwise, narrowed, scalar, squeeze_uniform, uniform
-from hwq.fixed import Codes, code_dtype, log2_exact
-from hwq.ir import Shape
+from hwq.ir import real
+from hwq.ir.hardware import Shape
+from hwq.numeric.fixed import Codes, code_dtype, log2_exact
+from hwq.numeric.rational import Rationals, common_step, elementwise, narrowed, scalar, squeeze_uniform, uniform
 from hwq.ops import Add, Channels, Concat, Extremum, Mul, spread
-from hwq.ops.joint import LITERAL_BITS, joint_shape
+from hwq.ops.parts.binary import LITERAL_BITS, joint_shape
 from hwq.passes.lowering.grids import on_one_grid, settled
 from hwq.passes.lowering.state import Affine, Coded, Lowering, State, coded
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from hwq import real
 from hwq.errors import UnsupportedError
-from hwq.exact import Rationals, common_step, elementwise, narrowed, scalar, squeeze_uniform, uniform
-from hwq.fixed import Codes, code_dtype, log2_exact
-from hwq.ir import Shape
+from hwq.ir import real
+from hwq.ir.hardware import Shape
+from hwq.kernels.signed_sums import signed_sums
+from hwq.numeric.fixed import Codes, code_dtype, log2_exact
+from hwq.numeric.rational import Rationals, common_step, elementwise, narrowed, scalar, squeeze_uniform, uniform
 from hwq.ops import Dense
-from hwq.ops.sums import signed_sums
 from hwq.passes.lowering.grids import settled
 from hwq.passes.lowering.state import Affine, Coded, Lowering, State, coded
 from hwq.passes.lowering.weights import agreement_bias, quantized_next, without_factors

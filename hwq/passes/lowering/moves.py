@@ -7,8 +7,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from hwq import real
-from hwq.exact import Rationals, narrowed, scalar, uniform
+from hwq.ir import real
+from hwq.numeric.rational import Rationals, narrowed, scalar, uniform
 from hwq.ops import TopK
 from hwq.passes.lowering.grids import on_one_grid, settled
 from hwq.passes.lowering.moving import Move

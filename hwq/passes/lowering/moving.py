@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from hwq.errors import UnsupportedError
-from hwq.exact import Rationals
-from hwq.ir import Shape
+from hwq.ir.hardware import Shape
+from hwq.ir.selection import Selection
+from hwq.numeric.rational import Rationals
 from hwq.ops import Gather, Op, Reshape, Transpose
-from hwq.selection import Selection
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from hwq import real
 from hwq.errors import UnsupportedError
-from hwq.exact import scalar, uniform
-from hwq.fixed import pow2
-from hwq.ir import Edge
+from hwq.ir import real
+from hwq.ir.hardware import Edge
+from hwq.numeric.fixed import pow2
+from hwq.numeric.rational import scalar, uniform
 from hwq.ops import Normalize
 from hwq.ops.normalize import WORD_BITS
 from hwq.passes.lowering.grids import on_one_grid, settled

@@ -14,15 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from hwq import real
 from hwq.errors import UnsupportedError
-from hwq.exact import Rationals
-from hwq.fixed import Codes
-from hwq.float32 import Float32Steps
-from hwq.ir import Node
+from hwq.ir import real
+from hwq.ir.hardware import Node
+from hwq.ir.window import Reduction
+from hwq.numeric.fixed import Codes
+from hwq.numeric.float32_steps import Float32Steps
+from hwq.numeric.rational import Rationals
 from hwq.ops import Conv, Dense, Pool, Reshape, Transpose
 from hwq.passes.lowering.state import Lowering, Raw, State
-from hwq.window import Reduction
 
 REAL, ORT = "real", "ort"
 SEMANTICS = (REAL, ORT)

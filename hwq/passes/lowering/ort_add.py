@@ -13,17 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from hwq import real
 from hwq.errors import UnsupportedError
-from hwq.exact import Rationals, scalar, uniform
-from hwq.fixed import Codes, FixedType, Rounding
-from hwq.ir import Proof
+from hwq.ir import real
+from hwq.ir.hardware import Proof
+from hwq.numeric.fixed import Codes, FixedType, Rounding
+from hwq.numeric.rational import Rationals, scalar, uniform
+from hwq.numeric.step_functions import Rounded
 from hwq.ops import Add, Channels
-from hwq.ops.requant import Requant
+from hwq.ops.exact.requant import Requant
+from hwq.passes.circuits.narrow import MAX_DROP, MAX_PAIRS, Pairs
 from hwq.passes.lowering.ort import REMEDY, singles
 from hwq.passes.lowering.state import Coded, Lowering
-from hwq.passes.narrow import MAX_DROP, MAX_PAIRS, Pairs
-from hwq.steps import Rounded
 
 
 def lower_ort_add(

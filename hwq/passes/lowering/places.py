@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from hwq import real
 from hwq.errors import UnsupportedError
-from hwq.exact import Rationals
+from hwq.ir import real
+from hwq.numeric.rational import Rationals
 from hwq.passes.lowering.state import Lowering
 
 OUTPUT_BITS = 16  # of a result that leaves the design

@@ -8,20 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from hwq import real
 from hwq.errors import UnsupportedError
-from hwq.exact import Rationals, elementwise, narrowed, uniform
-from hwq.fixed import Codes, FixedType, Overflow, Rounding, log2_exact, pow2, round_ratio
-from hwq.hosts import HostQuantizer, SteppedQuantizer, TypedQuantizer
-from hwq.ir import Edge, Shape
+from hwq.ir import real
+from hwq.ir.hardware import Edge, Shape
+from hwq.ir.host_quantizers import HostQuantizer, SteppedQuantizer, TypedQuantizer
+from hwq.numeric.fixed import Codes, FixedType, Overflow, Rounding, log2_exact, pow2, round_ratio
+from hwq.numeric.rational import Rationals, elementwise, narrowed, uniform
+from hwq.numeric.step_functions import Rounded, Stairs, StepFunction
 from hwq.ops import Channels, spread
-from hwq.ops.requant import Requant
+from hwq.ops.exact.requant import Requant
 from hwq.passes.lowering.grids import settled
 from hwq.passes.lowering.moving import unmoved
 from hwq.passes.lowering.ort import ORT, ort_step
 from hwq.passes.lowering.ort_add import lower_ort_add
 from hwq.passes.lowering.state import Affine, Coded, Lowering, Raw, State
-from hwq.steps import Rounded, Stairs, StepFunction
 
 
 def lower_quantize(low: Lowering, node: real.RealNode, op: real.Quantize, x: State) -> list[State]:

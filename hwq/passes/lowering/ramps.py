@@ -10,10 +10,10 @@ from fractions import Fraction
 
 import numpy as np
 
-from hwq import real
-from hwq.exact import scalar, uniform
-from hwq.fixed import log2_exact
 from hwq.functions import Applied, Code, Scaled
+from hwq.ir import real
+from hwq.numeric.fixed import log2_exact
+from hwq.numeric.rational import scalar, uniform
 from hwq.ops import Extremum
 from hwq.passes.lowering.joins import lower_extremum
 from hwq.passes.lowering.quantizers import lower_quantize

@@ -7,10 +7,10 @@ from fractions import Fraction
 import numpy as np
 from mpmath import mp, mpf
 
-from hwq import real
 from hwq.errors import UnsupportedError
-from hwq.exact import scalar, uniform
-from hwq.fixed import Codes, pow2
+from hwq.ir import real
+from hwq.numeric.fixed import Codes, pow2
+from hwq.numeric.rational import scalar, uniform
 from hwq.ops import Softmax
 from hwq.passes.lowering.grids import on_one_grid, settled
 from hwq.passes.lowering.places import places

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hwq import real
 from hwq.errors import HwqError, UnsupportedError
-from hwq.exact import Rationals, scalar, squeeze_uniform
 from hwq.functions.curve import Curve
-from hwq.hosts import HostQuantizer, TypedQuantizer
-from hwq.ir import Edge, Graph, InputPort, Node, OutputPort, Shape
+from hwq.ir import real
+from hwq.ir.hardware import Edge, Graph, InputPort, Node, OutputPort, Shape
+from hwq.ir.host_quantizers import HostQuantizer, TypedQuantizer
+from hwq.numeric.rational import Rationals, scalar, squeeze_uniform
 from hwq.ops import Op
 from hwq.passes.lowering.moving import Move
 

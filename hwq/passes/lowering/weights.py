@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from hwq import real
-from hwq.exact import Rationals, scalar, uniform
-from hwq.fixed import Codes
-from hwq.ir import Edge
-from hwq.ops.coding import Binary, coding_of
+from hwq.ir import real
+from hwq.ir.hardware import Edge
+from hwq.numeric.fixed import Codes
+from hwq.numeric.rational import Rationals, scalar, uniform
+from hwq.ops.parts.weight_coding import Binary, coding_of
 from hwq.passes.lowering.state import Lowering
 
 PROBE = 64  # taps looked at before all of them are

@@ -6,12 +6,12 @@ from math import gcd
 
 import numpy as np
 
-from hwq import real
-from hwq.fixed import Codes, FixedType, Rounding
 from hwq.functions import Curve, CurveSteps, Step, codes_of
 from hwq.functions.turns import sides_of, window_of
+from hwq.ir import real
+from hwq.numeric.fixed import Codes, FixedType, Rounding
 from hwq.ops import Channels, Extremum, Shift
-from hwq.ops.requant import Requant
+from hwq.ops.exact.requant import Requant
 from hwq.passes.lowering.state import Lowering
 
 MOST_CODE = 1 << 60

@@ -7,14 +7,14 @@ from fractions import Fraction
 
 import numpy as np
 
-from hwq import real
-from hwq.exact import Rationals, narrowed, scalar, squeeze_uniform, uniform
+from hwq.ir import real
+from hwq.ir.selection import Selection
+from hwq.ir.window import Reduction
+from hwq.numeric.rational import Rationals, narrowed, scalar, squeeze_uniform, uniform
 from hwq.ops import Gather, Pool
 from hwq.passes.lowering.grids import on_one_grid, settled
 from hwq.passes.lowering.moving import Move
 from hwq.passes.lowering.state import Affine, Coded, Lowering, Raw, State, coded
-from hwq.selection import Selection
-from hwq.window import Reduction
 
 
 def lower_pool(low: Lowering, node: real.RealNode, op: real.Pool, x: State) -> list[State]:

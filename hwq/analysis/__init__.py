@@ -1,0 +1,1 @@
+"""What a design costs and how quick it is, as numbers and tables."""

@@ -1,0 +1,1 @@
+"""Numbers: formats and rounding, exact fractions, step functions, random words. Knows nothing of graphs."""

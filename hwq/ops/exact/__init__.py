@@ -1,0 +1,1 @@
+"""Ops of the exact graph that never reach hardware: the passes realise them as circuits."""

@@ -1,0 +1,1 @@
+"""Passes from real graph to real graph."""
