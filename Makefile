@@ -21,7 +21,7 @@ live: $(VENV)/.test .venv-live/.package
 lint: $(VENV)/.test
 	$(BIN)/ruff check hwq tests examples benchmarks
 	$(BIN)/ruff format --check hwq tests examples benchmarks
-	$(BIN)/mypy --strict hwq
+	$(BIN)/mypy --strict
 
 bench: $(VENV)/.test
 	$(BIN)/python benchmarks/spine.py

@@ -61,11 +61,12 @@ def best_seconds(run: Callable[[], object]) -> float:
     return min(times)
 
 
-def main(path: Path) -> None:
-    x = np.random.default_rng(0).uniform(0, 9, (BATCH, 1, 8, 8)).astype(np.float32)
+def main(path: Path, batch: int = BATCH) -> None:
+    """Measure and print."""
     design = hwq.compile(path)
+    x = np.random.default_rng(0).uniform(0, 9, (batch, *design.inputs[0].shape[1:])).astype(np.float32)
     ours = best_seconds(lambda: design.simulate(x))
-    print(f"hwq          {1e3 * ours:7.2f} ms   {BATCH / ours:9.0f} images/s")
+    print(f"hwq          {1e3 * ours:7.2f} ms   {batch / ours:9.0f} images/s")
     try:
         import onnxruntime as ort
     except ImportError:
@@ -78,7 +79,7 @@ def main(path: Path) -> None:
     session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     name = next(i.name for i in session.get_inputs() if i.name == "x")
     theirs = best_seconds(lambda: session.run(None, {name: x}))
-    print(f"onnxruntime  {1e3 * theirs:7.2f} ms   {BATCH / theirs:9.0f} images/s   float32, one thread")
+    print(f"onnxruntime  {1e3 * theirs:7.2f} ms   {batch / theirs:9.0f} images/s   float32, one thread")
     print(f"ratio        {theirs / ours:7.2f}      (hwq's throughput over onnxruntime's; the goal is at least 0.25)")
 
 

@@ -19,11 +19,11 @@ import json
 import platform
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 import venv
 from datetime import date
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -74,8 +74,11 @@ def mlp(widths: tuple[int, ...], name: str, bits: int = 8) -> onnx.ModelProto:
 
     def quant(x: str, y: str, scale: float, signed: int, narrow: int) -> str:
         inputs = [x, constant(f"{y}_s", scale), constant(f"{y}_z", 0), constant(f"{y}_b", bits)]
-        options = {"signed": signed, "narrow": narrow, "rounding_mode": "ROUND"}
-        nodes.append(helper.make_node("Quant", inputs, [y], name=y, domain=DOMAIN, **options))
+        nodes.append(
+            helper.make_node(
+                "Quant", inputs, [y], name=y, domain=DOMAIN, signed=signed, narrow=narrow, rounding_mode="ROUND"
+            )
+        )
         return y
 
     edge = quant("x", "xq", 2.0**-7, 1, 0)
@@ -242,8 +245,8 @@ def curve(work: Path, sizes: tuple[int, ...]) -> list[dict[str, Any]]:
         build, emulator = middle(project.design.emulator)
         source, exported = middle(lambda path=path: from_source(path, {}, work / "native"))
         x = np.random.default_rng(0).normal(size=(64, n)).astype(np.float32)
-        run, native = (median(lambda e=e, x=x: e(x, threads=1)) / len(x) for e in (emulator, exported))
-        simulate = median(lambda d=project.design, x=x: d.simulate(x)) / len(x)
+        run, native = (median(partial(e, x, threads=1)) / len(x) for e in (emulator, exported))
+        simulate = median(partial(project.design.simulate, x)) / len(x)
         row = {"weights": n * n, "export": export, "native build": source, "native": native}
         rows.append({**row, "emulator build": build, "emulator": run, "simulate": simulate})
         print(
@@ -307,4 +310,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

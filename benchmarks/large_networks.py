@@ -11,9 +11,9 @@ from __future__ import annotations
 import argparse
 import json
 import resource
-import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,7 @@ class Builder:
         y = self.node("Conv", [x, w], group=group, kernel_shape=[k, k], strides=[stride, stride], pads=pads)
         return self.normalized(y, n_out)
 
-    def finish(self, x: str, channels: int, classes: int = 1000) -> onnx.ModelProto:
+    def finish(self, x: str, channels: int, classes: int = 1000, side: int = 224) -> onnx.ModelProto:
         """Global average, its quantizer, and the classifier."""
         pooled = self.node("Flatten", [self.node("GlobalAveragePool", [x])])
         w = self.weights(classes, channels, bits=8)
@@ -82,7 +82,7 @@ class Builder:
         graph = helper.make_graph(
             self.nodes,
             self.name,
-            [helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 3, 224, 224))],
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 3, side, side))],
             [helper.make_tensor_value_info("y", TensorProto.FLOAT, (1, classes))],
             self.constants,
         )
@@ -122,7 +122,10 @@ def resnet18() -> onnx.ModelProto:
 NETWORKS = {"mobilenet": mobilenet, "resnet18": resnet18}
 
 
-def measure(name: str, write: Path | None, export: bool, config: dict[str, Any]) -> None:
+def measure(
+    name: str, made: Callable[[], onnx.ModelProto], write: Path | None, export: bool, config: dict[str, Any]
+) -> None:
+    """Print the seconds of each stage, from the ONNX file to the exported project."""
     start = time.perf_counter()
 
     def lap(label: str) -> None:
@@ -132,7 +135,7 @@ def measure(name: str, write: Path | None, export: bool, config: dict[str, Any])
         print(f"{name:12} {label:28} {now - start:7.2f} s   peak {peak:5.2f} GiB", flush=True)
         start = time.perf_counter()
 
-    model = NETWORKS[name]()
+    model = made()
     if write:
         onnx.save(model, write)
     lap("built")
@@ -140,7 +143,7 @@ def measure(name: str, write: Path | None, export: bool, config: dict[str, Any])
     lap("compiled")
     pace = design.estimate()
     lap(f"estimated, {pace['interval']:,} cycles")
-    x = np.random.default_rng(1).uniform(-1, 1, (1, 3, 224, 224))
+    x = np.random.default_rng(1).uniform(-1, 1, design.inputs[0].shape)
     design.simulate(x)
     lap("first image (tables made)")
     codes = design.simulate(x, codes=True)
@@ -158,6 +161,7 @@ def measure(name: str, write: Path | None, export: bool, config: dict[str, Any])
 
 
 def main() -> None:
+    """Measure the networks that were asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("network", nargs="?", choices=sorted(NETWORKS), help="one of them; both without")
     parser.add_argument("--io", choices=["parallel", "stream"], default="parallel", help="as of hwq export")
@@ -167,8 +171,8 @@ def main() -> None:
     options = parser.parse_args()
     for name in [options.network] if options.network else NETWORKS:
         config = {"io": options.io, "target_fps": options.target_fps}
-        measure(name, options.write, not options.no_export, config)
+        measure(name, NETWORKS[name], options.write, not options.no_export, config)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def hls4ml(path: str, work: str) -> dict[str, Any]:
     )
     net.write()
     written = time.perf_counter()
-    builds = []
+    builds: list[float] = []
     while len(builds) < BUILDS and sum(builds) < PATIENCE:
         begun = time.perf_counter()
         net.compile()
@@ -122,7 +123,7 @@ def ort(path: str, work: str) -> dict[str, Any]:
     found: dict[str, Any] = {"version": onnxruntime.__version__}
     for batch in (1, 256):
         name, x = input_of(model, batch)
-        found[f"batch {batch}"] = median(lambda name=name, x=x: session.run(None, {name: x}))
+        found[f"batch {batch}"] = median(partial(session.run, None, {name: x}))
     return found
 
 

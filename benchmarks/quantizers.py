@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ import hwq
 from hwq.report.text_table import text_table
 
 RESULTS = Path(__file__).resolve().parent / "results" / "quantizers.md"
+ELEMENTS = 10_000_000
 PAIRS, GOAL = 9, 3.0
 
 Array = np.ndarray[Any, Any]
@@ -74,14 +75,17 @@ def measured(configuration: tuple[Any, ...], x: Array) -> list[str]:
     ]
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, print, and write the results of a whole run."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--elements", type=int, default=10_000_000)
-    elements = parser.parse_args().elements
+    parser.add_argument("--elements", type=int, default=ELEMENTS, help="results are written of the default only")
+    elements = parser.parse_args(arguments).elements
     x = np.random.default_rng(0).normal(size=elements).astype(np.float32)
     head = ["quantizer", "numpy", "call", "encode", "decode", f"all within {GOAL:g}"]
     rows = [measured(c, x) for c in CONFIGURATIONS]
     print(text_table(head, rows))
+    if elements != ELEMENTS:
+        return
     table = ["| " + " | ".join(r) + " |" for r in (head, ["---"] * len(head), *rows)]
     RESULTS.write_text(
         "# Quantizers beside numpy\n\nWritten by `python benchmarks/quantizers.py`; numbers as measured.\n\n"

@@ -8,6 +8,7 @@ The peer is Python's own Fraction evaluating the same step points, measured on a
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
 
@@ -24,6 +25,7 @@ from hwq.passes.circuits.select import proved
 from hwq.report.text_table import text_table
 
 SAMPLE = 20000
+LAYERS = ((226, 255, 19), (512, 255, 21), (512, 65535, 28))
 
 
 def layer(count: int, top: int, acc_bits: int) -> tuple[Requant, Edge]:
@@ -36,9 +38,10 @@ def layer(count: int, top: int, acc_bits: int) -> tuple[Requant, Edge]:
     return op, Edge.covering((1, count), -(1 << (acc_bits - 1)), 1 << (acc_bits - 1))
 
 
-def main() -> None:
+def main(layers: Sequence[tuple[int, int, int]] = LAYERS) -> None:
+    """Measure and print; a layer is its channels, its greatest code and the bits of its sums."""
     rows = []
-    for count, top, acc_bits in ((226, 255, 19), (512, 255, 21), (512, 65535, 28)):
+    for count, top, acc_bits in layers:
         op, x = layer(count, top, acc_bits)
         marks = [time.perf_counter()]
         table = op.step.integer_rows(x.lo, x.hi)
@@ -48,6 +51,7 @@ def main() -> None:
         assert product is None or proved(product, table, x)
         marks.append(time.perf_counter())
         points = table.bounds.size
+        assert isinstance(op.step, Rounded)
         a, b = op.step.a[0], op.step.b[0]
         start = time.perf_counter()
         for k in range(SAMPLE):

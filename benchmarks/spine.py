@@ -1,6 +1,6 @@
 """The spine's speed: export, build, C-simulation and simulator, each beside a peer or a floor run in the same minute.
 
-    python benchmarks/spine.py [--json FILE]
+    python benchmarks/spine.py [--json FILE] [--quick]
 
 Models: TFC_1W2A (from ../shared/models, left out where that is absent) and a generated MLP of 4 x 512 (4-bit weights
 and activations, real scales, BatchNorm). Peers: qonnx's executor and onnxruntime where installed (`pip install qonnx
@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +28,13 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 import hwq
+from hwq.ops import Dense
 from hwq.report.text_table import text_table
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "models"
 DOMAIN = "qonnx.custom_op.general"
 BATCH = 1000
+SAMPLES = 100  # through C++
 
 
 def mlp(width: int = 512, depth: int = 4, bits: int = 4, seed: int = 0) -> onnx.ModelProto:
@@ -87,8 +89,9 @@ def best(run: Callable[[], Any], repeats: int = 5) -> float:
     return statistics.median(times)
 
 
-def sizes(design: hwq.Design) -> list[tuple[int, int]]:
-    return [(n.op.n_in, n.op.n_out) for n in design.graph.nodes if n.op.kind == "dense"]
+def sizes(design: hwq.Design) -> list[tuple[int, ...]]:
+    """The shapes of the weights of all dense layers."""
+    return [n.op.weights.shape for n in design.graph.nodes if isinstance(n.op, Dense)]
 
 
 def numpy_chain(design: hwq.Design, batch: int) -> Callable[[], Any]:
@@ -172,19 +175,23 @@ def measure(path: Path, python: str) -> list[dict[str, Any]]:
         project = design.export(Path(work) / "project", force=True)
         shape = design.inputs[0].shape
         stages: dict[str, float] = {}
-        clock = [time.perf_counter(), ""]
+        begun, running = time.perf_counter(), ""
 
         def stage(label: str) -> None:
+            nonlocal begun, running
             now = time.perf_counter()
-            stages[clock[1]] = now - clock[0]
-            clock[:] = [now, label]
+            stages[running] = now - begun
+            begun, running = now, label
 
-        samples = 100
+        cache = os.environ.get("XDG_CACHE_HOME")
         os.environ["XDG_CACHE_HOME"] = work  # an empty build cache: the build is what is measured
-        assert project.verify(rng.normal(size=(samples, *shape)), stage=stage)
+        try:
+            assert project.verify(rng.normal(size=(SAMPLES, *shape)), stage=stage)
+        finally:
+            os.environ.pop("XDG_CACHE_HOME") if cache is None else os.environ.update(XDG_CACHE_HOME=cache)
         stage("")
     build = next(v for k, v in stages.items() if k.startswith("compiling"))
-    csim = next(v for k, v in stages.items() if k.startswith("running")) / samples
+    csim = next(v for k, v in stages.items() if k.startswith("running")) / SAMPLES
     x = rng.normal(size=(BATCH, *shape))
     simulate = best(lambda: design.simulate(x, codes=True))
     one = x[:1]
@@ -220,18 +227,20 @@ def seconds(value: float | None) -> str:
     return f"{value:.2f} s" if value >= 1 else f"{value * 1e3:.2f} ms" if value >= 1e-3 else f"{value * 1e6:.0f} us"
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path, help="also write the rows here")
     parser.add_argument("--qonnx-python", default=sys.executable, help="a Python with qonnx installed")
-    chosen = parser.parse_args()
+    parser.add_argument("--quick", action="store_true", help="a small network only")
+    chosen = parser.parse_args(arguments)
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as work:
-        made = Path(work) / "mlp4x512.onnx"
-        onnx.save(mlp(), made)
-        for path in (SHARED / "TFC_1W2A.onnx", made):
-            if path.is_file():
-                rows += measure(path, chosen.qonnx_python)
+        made = Path(work) / ("mlp2x16.onnx" if chosen.quick else "mlp4x512.onnx")
+        onnx.save(mlp(16, 2) if chosen.quick else mlp(), made)
+        shared = [p for p in (SHARED / "TFC_1W2A.onnx",) if p.is_file() and not chosen.quick]
+        for path in (*shared, made):
+            rows += measure(path, chosen.qonnx_python)
     table = [
         [
             r["model"],

@@ -12,7 +12,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from onnx import TensorProto, checker, helper, numpy_helper, save
+import numpy.typing as npt
+from onnx import ModelProto, TensorProto, checker, helper, numpy_helper, save
 
 HERE = Path(__file__).resolve().parent
 DOMAIN = "qonnx.custom_op.general"
@@ -75,7 +76,9 @@ class Net:
         p /= p.sum(axis=1, keepdims=True)
         p[np.arange(len(label)), label] -= 1
         d = p / len(label)
-        weights, gamma, beta = [a.T @ d], [], []
+        gamma: list[npt.NDArray[np.float64]] = []
+        beta: list[npt.NDArray[np.float64]] = []
+        weights = [a.T @ d]
         bias = d.sum(axis=0)
         d = d @ w.T
         for i in reversed(range(len(SIZES) - 2)):
@@ -100,17 +103,19 @@ class Net:
                 v += 0.01 * (g * g - v)
                 p -= rate * (m / (1 - 0.9**step)) / (np.sqrt(v / (1 - 0.99**step)) + 1e-8)
 
-    def to_onnx(self):
+    def to_onnx(self) -> ModelProto:
         constants, nodes = [], []
 
-        def constant(name: str, value) -> str:
+        def constant(name: str, value: npt.ArrayLike) -> str:
             constants.append(numpy_helper.from_array(np.asarray(value, dtype=np.float32), name))
             return name
 
-        def quant(x: str, y: str, name: str, scale: float, bits: int, **attributes: int) -> str:
+        def quant(x: str, y: str, name: str, scale: float, bits: int, signed: int, narrow: int) -> str:
             inputs = [x, constant(f"{y}_scale", scale), constant(f"{y}_zero", 0), constant(f"{y}_bits", bits)]
             nodes.append(
-                helper.make_node("Quant", inputs, [y], name=name, domain=DOMAIN, rounding_mode="ROUND", **attributes)
+                helper.make_node(
+                    "Quant", inputs, [y], name=name, domain=DOMAIN, signed=signed, narrow=narrow, rounding_mode="ROUND"
+                )
             )
             return y
 
