@@ -14,6 +14,7 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from hwq._version import __version__
 from hwq.errors import HwqError
 
 if TYPE_CHECKING:
@@ -21,8 +22,18 @@ if TYPE_CHECKING:
     from hwq.numeric.fixed import FixedType, Overflow, Rounding
     from hwq.quantizers import quantizer
 
-__version__ = "0.1.0"
-__all__ = ["Design", "FixedType", "HwqError", "Overflow", "Project", "Result", "Rounding", "compile", "quantizer"]
+__all__ = [
+    "Design",
+    "FixedType",
+    "HwqError",
+    "Overflow",
+    "Project",
+    "Result",
+    "Rounding",
+    "__version__",
+    "compile",
+    "quantizer",
+]
 
 _HOMES = MappingProxyType(
     {
