@@ -36,11 +36,7 @@ from hwq.ir.names import identifier
 from hwq.ir.real import InputType, RealGraph
 from hwq.models.keras import convert, is_keras_file
 from hwq.models.quantize import quantized, read_plan
-from hwq.passes import Costs, Stages, compile_graph, stages
-from hwq.passes.fold_to_budget import Choice
-from hwq.passes.fold_to_budget import chosen as arranged
-from hwq.passes.real.final_softmax import with_softmax
-from hwq.passes.real.output_types import with_output_types
+from hwq.passes import Choice, Costs, Options, Stages, compile_graph, meaning, stages
 from hwq.quantizers import type_spec
 from hwq.simulate.simulator import Simulator, decode, outer_shape
 from hwq.targets import ALL_TARGETS, TARGETS, Target, get_target
@@ -186,13 +182,11 @@ class Design:
 
     def meaning(self) -> RealGraph:
         """The real graph, read again from the model."""
-        return _meaning(*load_model(self.model), self.config)[0]
+        return meaning(_read(*load_model(self.model), self.config), _options(self.config))
 
     def stages(self) -> Stages:
         """The passes of this compilation once more, with what they keep to themselves."""
-        chosen = self.config
-        costs = Costs(**chosen.costs)
-        return stages(self.meaning(), semantics=chosen.semantics, costs=costs, table_bits=chosen.table_bits)
+        return stages(_read(*load_model(self.model), self.config), _options(self.config))
 
     def weights_digest(self) -> str:
         """SHA-256 over every ROM, the same for every target."""
@@ -309,31 +303,42 @@ def compile(
     if chosen.quantize:  # from here on the model is a quantized one
         model, data = quantized(model, read_plan(chosen.quantize)), None
         chosen = replace(chosen, quantize={})
-    real, host_axes = _meaning(model, folder, chosen)
+    real = _read(model, folder, chosen)
     names = list(dict.fromkeys(n.name for n in real.nodes))
     for pattern in chosen.unmatched(names):
         shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
         raise SpecError(f"config of layer '{pattern}' matches no node", remedy=f"the model's nodes: {shown}")
     stage("compiling")
-    costs = Costs(**chosen.costs)
-    graph = compile_graph(real, chosen.reuse_of, semantics=chosen.semantics, costs=costs, table_bits=chosen.table_bits)
-    if chosen.target_fps:
-        stage("folding")
-        graph = paced(graph, chosen.io, chosen.target_fps, chosen.clock)
-    graph = arranged(graph, {n.name: Choice.of(chosen.choices_of(n.name)) for n in graph.nodes})
-    ports = tuple(replace(p, host_softmax=host_axes.get(p.name)) for p in graph.outputs)
-    graph = replace(graph, outputs=ports)
+    graph = compile_graph(real, _options(chosen, stage))
     fallback = Path(source).stem if isinstance(source, str | Path) else ""
     if fallback and not chosen.top:
         chosen = replace(chosen, top=identifier(fallback, "net"))
     return Design(graph, chosen, self_contained(model, folder, data), floating)
 
 
-def _meaning(model: ModelProto, folder: Path | None, config: Config) -> tuple[RealGraph, dict[str, int]]:
-    """The real graph of a model as configured, and the axis of the Softmax that the host computes, by output."""
+def _read(model: ModelProto, folder: Path | None, config: Config) -> RealGraph:
+    """The real graph of a model, its inputs of the types that the config states."""
     types = {name: _input_type(name, text) for name, text in config.input_types.items()}
-    real, host_axes = with_softmax(read_model(model, folder, types, config.stochastic), config.softmax)
-    return with_output_types(real, _output_types(config)), host_axes
+    return read_model(model, folder, types, config.stochastic)
+
+
+def _options(config: Config, stage: Stage = _silent) -> Options:
+    """What the passes are asked for."""
+
+    def pace(graph: Graph) -> Graph:
+        stage("folding")
+        return paced(graph, config.io, config.target_fps, config.clock)
+
+    return Options(
+        softmax=config.softmax,
+        output_types={name: _input_type(name, text) for name, text in config.output_types.items()},
+        semantics=config.semantics,
+        table_bits=config.table_bits,
+        costs=Costs(**config.costs),
+        reuse_of=config.reuse_of,
+        pace=pace if config.target_fps else None,
+        choices_of=lambda name: Choice.of(config.choices_of(name)),
+    )
 
 
 def _input_type(name: str, text: str) -> InputType:
@@ -341,10 +346,6 @@ def _input_type(name: str, text: str) -> InputType:
         return InputType(*type_spec(str(text)))
     except HwqError as error:
         raise SpecError(f"type of '{name}': {error.found}", remedy=error.remedy) from None
-
-
-def _output_types(config: Config) -> dict[str, InputType]:
-    return {name: _input_type(name, text) for name, text in config.output_types.items()}
 
 
 __all__ = ["Design", "Project", "Result", "TensorInfo", "compile"]

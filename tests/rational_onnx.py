@@ -10,7 +10,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from hwq.frontends.onnx import read_onnx
-from hwq.passes import compile_graph
+from hwq.passes import Options, compile_graph
 from hwq.simulate.simulator import Simulator
 
 RANGES = {
@@ -157,7 +157,7 @@ def exact(proto: onnx.ModelProto, x: dict[str, Any], reader: type[Reader] = Read
 
 def simulated(proto: onnx.ModelProto, x: dict[str, Any]) -> dict[str, Any]:
     """hwq's outputs as Fractions: scale * code + offset, exactly."""
-    graph = compile_graph(read_onnx(proto), lambda name: 1)
+    graph = compile_graph(read_onnx(proto), Options())
     run = Simulator(graph)
     codes = run.run(run.quantized(x))
     out = {}

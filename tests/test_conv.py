@@ -15,7 +15,7 @@ from hwq.build.toolchain import find_headers
 from hwq.errors import HwqError
 from hwq.frontends.onnx import read_onnx
 from hwq.ops import Conv
-from hwq.passes import compile_graph
+from hwq.passes import Options, compile_graph
 from hwq.targets import get_target
 from rational_onnx import agree, model, simulated, tensor
 from rational_windows import WindowReader
@@ -274,7 +274,7 @@ def test_channels_last_ops_are_their_namesakes_between_transposes() -> None:
     have = simulated(network(last, [*constants, turned], "quantize"), data())
     want = simulated(network(plain, [*constants, tensor("w", T.FLOAT, weights)], "quantize"), data())
     assert bool((have["m_d"] == want["m_d"]).all())
-    kinds = [n.op.kind for n in compile_graph(read_onnx(network(last, [*constants, turned])), lambda name: 1).nodes]
+    kinds = [n.op.kind for n in compile_graph(read_onnx(network(last, [*constants, turned])), Options()).nodes]
     assert "transpose" not in kinds
 
 
@@ -287,7 +287,7 @@ def test_integer_offsets_become_the_bias_of_the_convolution() -> None:
     pair, more = quantized("x", 0.5, 0)
     pair_out, more_out = quantized("m", 4.0, 0, T.INT8)
     proto = model(pair + nodes + pair_out, {"x": (T.FLOAT, IMAGE)}, {"m_d": T.FLOAT}, constants + more + more_out)
-    graph = compile_graph(read_onnx(proto), lambda name: 1)
+    graph = compile_graph(read_onnx(proto), Options())
     (conv,) = (n.op for n in graph.nodes if isinstance(n.op, Conv))
     assert conv.bias is not None
     assert conv.bias.tolist() == [6, -16]
@@ -300,7 +300,7 @@ def test_zero_padding_is_refused_where_no_code_means_zero() -> None:
     nodes = [node("BatchNormalization", "x_d gamma beta mean var", "n"), node("Conv", "n w_f", "m", pads=[1, 1, 0, 0])]
     proto = network(nodes, [weights, *(tensor(k, T.FLOAT, v) for k, v in four.items())])
     with pytest.raises(HwqError, match=r"node 'm' \(Conv\): padding with zeros around an activation that has no code"):
-        compile_graph(read_onnx(proto), lambda name: 1)
+        compile_graph(read_onnx(proto), Options())
 
 
 @pytest.mark.parametrize(
@@ -326,5 +326,5 @@ def test_what_cannot_be_is_refused_by_name(broken: onnx.NodeProto, told: str) ->
         tensor("i", T.INT64, [17]),
     ]
     with pytest.raises(HwqError, match=told) as raised:
-        compile_graph(read_onnx(network([broken], constants, "none")), lambda name: 1)
+        compile_graph(read_onnx(network([broken], constants, "none")), Options())
     assert "node 'm'" in str(raised.value)

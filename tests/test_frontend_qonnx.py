@@ -17,7 +17,7 @@ import hwq
 from hwq.errors import HwqError
 from hwq.frontends.onnx import read_onnx
 from hwq.ir.real import InputType
-from hwq.passes import compile_graph
+from hwq.passes import Options, compile_graph
 from hwq.simulate.simulator import Simulator
 from models import QONNX, const, model, node, quant_constants, samples, small_model
 
@@ -73,7 +73,7 @@ def quant(
 
 def simulated(proto: onnx.ModelProto, x: Any, types: dict[str, InputType] | None = None) -> dict[str, Values]:
     """hwq's outputs by name: scale * code + offset, in Fractions."""
-    graph = compile_graph(read_onnx(proto, types), lambda name: 1)
+    graph = compile_graph(read_onnx(proto, types), Options())
     run = Simulator(graph)
     codes = run.run(run.quantized(x))
     return {

@@ -19,7 +19,7 @@ from hwq.numeric.rational import scalar
 from hwq.numeric.step_functions import Rounded
 from hwq.ops import Add, Op
 from hwq.ops.exact.requant import Requant
-from hwq.passes import compile_graph
+from hwq.passes import Options, compile_graph
 from hwq.passes.circuits.narrow import narrowest
 from rational_onnx import RANGES, agree, model, tensor
 from test_qdq import node, samples, unequal_codes
@@ -107,7 +107,7 @@ def test_wide_operands_keep_the_exact_product(types: tuple[int, int, int]) -> No
 
 
 def test_a_join_without_a_quantizer_after_it_stays_exact_and_wide() -> None:
-    graph = compile_graph(read_onnx(joined("Add", last="none")), lambda name: 1)
+    graph = compile_graph(read_onnx(joined("Add", last="none")), Options())
     (add,) = ops(graph, Add)
     assert max(abs(int(add.left[0])), abs(int(add.right[0]))).bit_length() > 20
 
@@ -117,7 +117,7 @@ def ops(graph: Any, kind: type[Op]) -> list[Any]:
 
 
 def test_a_join_that_feeds_a_quantizer_gets_narrow_factors() -> None:
-    (add,) = ops(compile_graph(read_onnx(joined("Add", (0.11372, 0.03719, 0.20931))), lambda name: 1), Add)
+    (add,) = ops(compile_graph(read_onnx(joined("Add", (0.11372, 0.03719, 0.20931))), Options()), Add)
     assert max(abs(int(add.left[0])), abs(int(add.right[0]))).bit_length() <= 20
 
 

@@ -90,7 +90,7 @@ def test_exact_step_functions_equal_their_circuits(name: str):
     """The graph before `realise`, run with rationals, against the graph of circuits: on every edge both have."""
     from hwq.frontends.onnx import read_onnx
     from hwq.ir.real import InputType
-    from hwq.passes import compile_graph, lower
+    from hwq.passes import Options, compile_graph, lower
     from hwq.quantizers import type_spec
     from hwq.simulate.simulator import Simulator
 
@@ -99,7 +99,7 @@ def test_exact_step_functions_equal_their_circuits(name: str):
         pytest.skip(f"no {path}: the shared models are not here")
     types = {k: InputType(*type_spec(v)) for k, v in INPUT_TYPES.get(Path(name).name, {}).items()}
     real = read_onnx(path, types)
-    exact, circuits = Simulator(lower(real)), Simulator(compile_graph(real, lambda node: 1))
+    exact, circuits = Simulator(lower(real)), Simulator(compile_graph(real, Options()))
     with np.load(path.with_suffix(".npz")) as data:
         codes = exact.quantized(data["x"][:12])
     want = exact.run(codes)

@@ -15,7 +15,7 @@ from hwq.frontends.onnx import read_onnx
 from hwq.ir.hardware import Graph
 from hwq.numeric.float32_steps import Float32Steps
 from hwq.numeric.rational import to_float
-from hwq.passes import compile_graph
+from hwq.passes import Options, compile_graph
 from hwq.simulate.simulator import Simulator
 from rational_onnx import model, tensor
 from test_qdq import node, samples
@@ -25,7 +25,7 @@ FLOAT = T.FLOAT
 
 
 def compiled(source: Any) -> Graph:
-    return compile_graph(read_onnx(source), lambda name: 1, semantics="ort")
+    return compile_graph(read_onnx(source), Options(semantics="ort"))
 
 
 def unequal(name: str, reference: str, semantics: str) -> int:
@@ -33,7 +33,7 @@ def unequal(name: str, reference: str, semantics: str) -> int:
     if not path.exists():
         pytest.skip(f"../shared/models/{name}.onnx is not here")
     data = np.load(MODELS / f"{name}.npz")
-    graph = compile_graph(read_onnx(path), lambda node: 1, semantics=semantics)
+    graph = compile_graph(read_onnx(path), Options(semantics=semantics))
     run = Simulator(graph)
     (port,) = graph.outputs
     have = run.run(run.quantized(data["x"].astype(np.float64)))[port.edge]

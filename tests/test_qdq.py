@@ -16,7 +16,7 @@ from onnx import helper
 from hwq.errors import HwqError
 from hwq.frontends.onnx import read_onnx
 from hwq.numeric.rational import to_float
-from hwq.passes import compile_graph
+from hwq.passes import Options, compile_graph
 from hwq.simulate.simulator import Simulator
 from rational_onnx import RANGES, agree, model, simulated, tensor
 
@@ -29,7 +29,7 @@ def unequal_codes(name: str) -> int:
     if not path.exists():
         pytest.skip(f"../shared/models/{name}.onnx is not here")
     data = np.load(MODELS / f"{name}.npz")
-    graph = compile_graph(read_onnx(path), lambda node: 1)
+    graph = compile_graph(read_onnx(path), Options())
     run = Simulator(graph)
     codes = run.run(run.quantized(data["x"].astype(np.float64)))
     (port,) = graph.outputs
@@ -189,7 +189,7 @@ def test_a_dense_layer_of_any_scale_zero_point_bias_and_clip_is_exact(clip: bool
 
 
 def test_a_clip_between_carries_the_width() -> None:
-    graph = compile_graph(read_onnx(dense_model(clip=True)), lambda name: 1)
+    graph = compile_graph(read_onnx(dense_model(clip=True)), Options())
     assert [graph.edges[p.edge].type.width for p in graph.outputs] == [4]
     assert len(graph.nodes) == 2
 
@@ -223,7 +223,7 @@ def test_a_redundant_pair_costs_nothing() -> None:
         [tensor("s", FLOAT, np.float32(0.11)), tensor("z", T.UINT8, 100), tensor("shape", T.INT64, [1, 12])],
     )
     assert agree(proto, {"x": samples(6, (30, 4, 3))})
-    graph = compile_graph(read_onnx(proto), lambda name: 1)
+    graph = compile_graph(read_onnx(proto), Options())
     assert [n.op.kind for n in graph.nodes] == ["reshape"]
 
 
@@ -241,7 +241,7 @@ def test_several_dequantizers_of_one_tensor_share_one_quantizer() -> None:
         [tensor("s", FLOAT, np.float32(0.5))],
     )
     assert agree(proto, {"x": samples(6, (30, 4))})
-    assert len(compile_graph(read_onnx(proto), lambda name: 1).inputs) == 1
+    assert len(compile_graph(read_onnx(proto), Options()).inputs) == 1
 
 
 @pytest.mark.parametrize("kind", [T.INT8, T.UINT4, T.INT16])

@@ -222,3 +222,4 @@ class RealGraph:
     nodes: tuple[RealNode, ...]
     shapes: Mapping[str, Shape]
     tensors: Mapping[str, str] = field(default_factory=dict)  # ONNX tensor name -> edge, as the file was read
+    host_softmax: Mapping[str, int] = field(default_factory=dict)  # by output, the axis of a Softmax left to the host

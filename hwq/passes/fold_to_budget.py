@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -59,8 +59,9 @@ def _slowest(folds: tuple[int, int]) -> tuple[int, int]:
     return folds[0] * folds[1], -folds[1]
 
 
-def chosen(graph: Graph, choices: Mapping[str, Choice]) -> Graph:
+def arranged(graph: Graph, choices_of: Callable[[str], Choice]) -> Graph:
     """The layers with the PE, SIMD and memory asked for, by ONNX node; what is not legal is refused with what is."""
+    choices = {n.name: choices_of(n.name) for n in graph.nodes}
     for name, choice in choices.items():
         if (choice.pe or choice.simd) and not any(n.name == name and isinstance(n.op, Products) for n in graph.nodes):
             kinds = sorted({n.op.kind for n in graph.nodes if n.name == name})
@@ -70,7 +71,7 @@ def chosen(graph: Graph, choices: Mapping[str, Choice]) -> Graph:
             )
 
     def run(node: Node) -> Node:
-        choice = choices.get(node.name, Choice())
+        choice = choices[node.name]
         if choice.memory is not None:
             node = replace(node, memory=choice.memory)
         op: Any = node.op

@@ -145,7 +145,7 @@ class Lowering:
             if error.node is None:
                 raise type(error)(error.found, node=name, op="output", remedy=error.remedy) from None
             raise
-        return OutputPort(name, state.edge, state.of.a, state.of.b)
+        return OutputPort(name, state.edge, state.of.a, state.of.b, self.graph.host_softmax.get(name))
 
     def shape(self, state: Pending) -> Shape:
         """The shape of a real edge."""

@@ -10,13 +10,13 @@ from hwq.ir import real
 MODES = ("hardware", "argmax", "skip", "host")
 
 
-def with_softmax(graph: real.RealGraph, mode: str) -> tuple[real.RealGraph, dict[str, int]]:
-    """The real graph with its final Softmax nodes treated as stated, and the axis by output name for the host."""
+def with_softmax(graph: real.RealGraph, mode: str) -> real.RealGraph:
+    """The real graph with its final Softmax nodes treated as stated; `host_softmax` says which are left to the host."""
     if mode not in MODES:
         raise SpecError(f"softmax '{mode}' is not available", remedy="use " + ", ".join(MODES))
     makers = {n.outputs[0]: n for n in graph.nodes if isinstance(n.op, real.Softmax)}
     if mode == "hardware":
-        return graph, {}
+        return graph
     nodes, shapes, outputs, axes = list(graph.nodes), dict(graph.shapes), dict(graph.outputs), {}
     for name, edge in graph.outputs.items():
         made = makers.get(edge)
@@ -35,4 +35,4 @@ def with_softmax(graph: real.RealGraph, mode: str) -> tuple[real.RealGraph, dict
             outputs[name] = source
             if mode == "host":
                 axes[name] = axis
-    return replace(graph, nodes=tuple(nodes), shapes=shapes, outputs=outputs), axes
+    return replace(graph, nodes=tuple(nodes), shapes=shapes, outputs=outputs, host_softmax=axes)
