@@ -446,10 +446,14 @@ def test_external_data_outside_the_folder_is_refused(
     ("location", "entries", "words"),
     [
         ("none.bin", {}, "missing file 'none.bin'"),
-        ("w.bin", {"offset": 40}, "is damaged"),
+        ("w.bin", {"offset": 40}, "past the end"),
         ("w.bin", {"offset": 4000}, "past the end"),
-        ("w.bin", {"offset": -8}, "past the end"),
-        ("w.bin", {"length": 1 << 50}, "past the end"),
+        ("w.bin", {"offset": -8}, "damaged reference"),
+        ("w.bin", {"length": 1 << 50}, "damaged reference"),
+        ("w.bin", {"length": 40}, "damaged reference"),
+        ("w.bin", {"offset": "²"}, "damaged reference"),
+        ("w.bin", {"offset": "9" * 5000}, "damaged reference"),
+        ("loop", {}, "damaged reference"),
         ("w.bin", {"offset": "0x", "length": "many"}, "damaged reference"),
         ("folder", {}, "missing file 'folder'"),
         ("a\0b", {}, "damaged reference"),
@@ -461,6 +465,7 @@ def test_external_data_that_is_not_there_is_refused(
 ) -> None:
     (tmp_path / "w.bin").write_bytes(W_BYTES)
     (tmp_path / "folder").mkdir()
+    (tmp_path / "loop").symlink_to("loop")
     onnx.save(with_external(location, **entries), tmp_path / "bad.onnx")
     with pytest.raises(ModelError, match=words):
         hwq.compile(tmp_path / "bad.onnx")
@@ -758,6 +763,20 @@ def test_bad_data_is_refused_in_one_line(case: str, command: str, cli: Cli, cont
     line = one_line(cli(command, "good.onnx", "--data", path, *output))
     assert words in line
     assert contents() == before
+
+
+@pytest.mark.parametrize("text", ["INT²", "UINT٣", "INT" + "9" * 5000, "INT0", "INT-3", "INT65", ""])
+def test_annotations_that_name_no_type_are_passed_over(text: str) -> None:
+    proto = small_model()
+    note = proto.graph.quantization_annotation.add(tensor_name="x")
+    note.quant_parameter_tensor_names.add(key="finn_datatype", value=text)
+    assert str(hwq.compile(proto).graph) == str(hwq.compile(small_model()).graph)
+
+
+def test_an_attribute_that_refers_to_one_of_a_function_stands_in_one() -> None:
+    proto = appended("Softmax", axis=0)
+    proto.graph.node[-1].attribute[0].ref_attr_name = "outer"
+    assert "attribute 'axis' refers to one of a function" in refusal(proto)
 
 
 # -- noise -----------------------------------------------------------------------------------------------------------

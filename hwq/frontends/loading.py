@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from math import prod
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,16 @@ from hwq.errors import ModelError, UnsupportedError, printable
 MAX_ELEMENTS = 1 << 31  # of one tensor
 MAX_AXES = 16
 MAX_BYTES = 1 << 33  # of one model with its external data
+STORED_BITS = MappingProxyType(  # of an element in raw data, by ONNX element type
+    dict.fromkeys((25, 26), 2)  # UINT2, INT2
+    | dict.fromkeys((21, 22, 23), 4)  # UINT4, INT4, FLOAT4E2M1
+    | dict.fromkeys((2, 3, 9, 17, 18, 19, 20, 24), 8)  # UINT8, INT8, BOOL, FLOAT8...
+    | dict.fromkeys((4, 5, 10, 16), 16)  # UINT16, INT16, FLOAT16, BFLOAT16
+    | dict.fromkeys((1, 6, 12), 32)  # FLOAT, INT32, UINT32
+    | dict.fromkeys((7, 11, 13, 14), 64)  # INT64, DOUBLE, UINT64, COMPLEX64
+    | {15: 128}  # COMPLEX128
+)
+DECIMAL = re.compile(r"[0-9]{1,18}")
 
 Source = str | Path | bytes | onnx.ModelProto
 
@@ -129,6 +141,16 @@ def element_types(graph: onnx.GraphProto) -> dict[str, int]:
     return types
 
 
+def _stored_bytes(tensor: onnx.TensorProto) -> int:
+    """The size of a tensor's raw data, some types holding several elements a byte."""
+    bits = STORED_BITS.get(tensor.data_type)
+    if bits is None:
+        raise ModelError(
+            f"tensor '{tensor.name}' is of the unknown type {tensor.data_type}", remedy="export the model again"
+        )
+    return -(-prod(tensor.dims) * bits // 8)
+
+
 def _with_external_data(tensor: onnx.TensorProto, folder: Path | None) -> onnx.TensorProto:
     entries = {e.key: e.value for e in tensor.external_data}
     location = entries.get("location", "")
@@ -141,7 +163,7 @@ def _with_external_data(tensor: onnx.TensorProto, folder: Path | None) -> onnx.T
     try:
         target = (base / location).resolve()
         found = target.is_file()
-    except (OSError, ValueError):  # too long a name, or a zero byte in it
+    except (OSError, ValueError, RuntimeError):  # too long a name, a zero byte in it, a loop of links
         raise ModelError(
             f"tensor '{tensor.name}' has a damaged reference to '{printable(location)}'",
             remedy="keep external data beside the model",
@@ -155,19 +177,21 @@ def _with_external_data(tensor: onnx.TensorProto, folder: Path | None) -> onnx.T
         raise ModelError(
             f"tensor '{tensor.name}' needs the missing file '{location}'", remedy="keep it beside the model"
         )
-    try:
-        offset, length = int(entries.get("offset", 0)), int(entries.get("length", -1))
-    except ValueError:
+    needed = _stored_bytes(tensor)
+    offset, length = (entries.get(key) or default for key, default in (("offset", "0"), ("length", str(needed))))
+    if not all(DECIMAL.fullmatch(text) for text in (offset, length)) or int(length) != needed:
         raise ModelError(
-            f"tensor '{tensor.name}' has a damaged reference to '{location}'", remedy="export the model again"
-        ) from None
-    size = target.stat().st_size
-    length = size - offset if length < 0 else length
-    if offset < 0 or length < 0 or offset + length > size or length > MAX_BYTES:
+            f"tensor '{tensor.name}' of {needed} bytes has a damaged reference to '{location}'",
+            remedy="export the model again",
+        )
+    try:
+        with target.open("rb") as file:
+            file.seek(int(offset))
+            raw = file.read(needed)
+    except OSError as error:
+        raise ModelError(f"cannot read '{location}' ({error.strerror})", remedy="check the file") from None
+    if len(raw) < needed:
         raise ModelError(f"tensor '{tensor.name}' reads past the end of '{location}'", remedy="export the model again")
-    with target.open("rb") as file:
-        file.seek(offset)
-        raw = file.read(length)
     inside = onnx.TensorProto()
     inside.CopyFrom(tensor)
     del inside.external_data[:]

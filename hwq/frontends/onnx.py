@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from math import prod
 from pathlib import Path
@@ -57,6 +58,8 @@ STANDARD: Mapping[str, Rule] = MappingProxyType(
     }
 )
 SEEDS = 1 << 32
+FINN_INTEGER = re.compile(r"(U?)INT([1-9][0-9]?)")
+MOST_ANNOTATED_BITS = 64
 MAX_FOLDED = 1 << 26  # elements that folding may add to a model's constants, all nodes together
 QONNX_DOMAINS = ("onnx.brevitas", "qonnx.custom_op.general", "finn.custom_op.general")
 RULES: Mapping[str, Mapping[str, Rule]] = MappingProxyType(
@@ -270,6 +273,9 @@ class _Walk:
                 raise type(error)(error.found, node=node.name, op=node.op_type, remedy=error.remedy) from None
         if attribute.type == onnx.AttributeProto.SPARSE_TENSOR:
             raise UnsupportedError("a sparse constant", node=node.name, op=node.op_type, remedy="store it densely")
+        if attribute.ref_attr_name:
+            found = f"attribute '{printable(attribute.name)}' refers to one of a function, in which it does not stand"
+            raise ModelError(found, node=node.name, op=node.op_type, remedy="export the model again")
         return helper.get_attribute_value(attribute)
 
     def _outputs(self) -> dict[str, str]:
@@ -316,14 +322,7 @@ def _annotated_types(graph: onnx.GraphProto) -> dict[str, FixedType]:
     known: dict[str, FixedType] = {}
     for annotation in graph.quantization_annotation:
         for entry in annotation.quant_parameter_tensor_names:
-            text = entry.value
-            for prefix, signed in (("UINT", False), ("INT", True)):
-                digits = text.removeprefix(prefix)
-                if (
-                    entry.key == "finn_datatype"
-                    and text.startswith(prefix)
-                    and digits.isdigit()
-                    and 1 <= int(digits) <= 64
-                ):
-                    known[annotation.tensor_name] = FixedType(signed, int(digits))
+            found = FINN_INTEGER.fullmatch(entry.value)
+            if entry.key == "finn_datatype" and found and int(found[2]) <= MOST_ANNOTATED_BITS:
+                known[annotation.tensor_name] = FixedType(not found[1], int(found[2]))
     return known

@@ -36,7 +36,8 @@ class Step(ABC):
 
 def codes_of(curve: Curve, step: Step, codes: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     """The exact output code of every input code in `codes` (C, n)."""
-    values, errors = curve.floats(codes.astype(np.float64))
+    with np.errstate(all="ignore"):  # what is no number is not known
+        values, errors = curve.floats(codes.astype(np.float64))
     values, errors = np.broadcast_to(values, codes.shape), np.broadcast_to(errors, codes.shape)
     known = np.isfinite(errors)
     with np.errstate(invalid="ignore"):

@@ -23,6 +23,8 @@ from hwq.passes.lowering.ort import ORT, ort_step
 from hwq.passes.lowering.ort_add import lower_ort_add
 from hwq.passes.lowering.state import Affine, Coded, Lowering, Raw, State
 
+MOST_CODE = 1 << 62  # of a quantizer, either way
+
 
 def lower_quantize(low: Lowering, node: real.RealNode, op: real.Quantize, x: State) -> list[State]:
     """clip(round(a (A c + B) + b) + after, lo, hi): a clamp before it becomes bounds on the code."""
@@ -149,14 +151,24 @@ def _stepped(
     bias: int | Codes = 0,
 ) -> State:
     """A quantizer at work: in hardware on codes, by the host on a raw model input."""
+    _check_codes(int(np.min(bias)), int(np.max(bias)))
     if isinstance(x, Coded):
         (edge,) = low.emit(node, Requant(step, kind, channels, bias), x.edge)
+        _check_codes(low.edges[edge].lo, low.edges[edge].hi)
         return Coded(edge, value)
     host = _host_quantizer(step, kind, channels, bias)
     edge = _same_port(low, x, host) or low.add_input(x.source, Edge(x.shape, kind, *_reach(step, bias)), host)
     for move in x.moves:
         (edge,) = low.emit(node, move.op(), edge)
     return Coded(edge, value)
+
+
+def _check_codes(lo: int, hi: int) -> None:
+    """Circuits of quantizers are made with 64-bit integers."""
+    if lo < -MOST_CODE or hi > MOST_CODE:
+        raise UnsupportedError(
+            f"a quantizer of codes from {lo} to {hi}", remedy="use at most 62 bits, and a zero point of no more"
+        )
 
 
 def _same_port(low: Lowering, x: Raw, host: HostQuantizer) -> str | None:
