@@ -39,12 +39,14 @@ def settled(low: Lowering, node: real.RealNode, x: Coded) -> Coded:
     if any(uniform(v) is None for v in bounds):
         raise UnsupportedError("a clamp whose bound differs by channel", remedy="put a quantizer after it")
     limits = [v.reshape(-1)[0] for v in bounds]
+    beyond = [v for v, ends in ((lo, most <= limits[0]), (hi, least >= limits[-1])) if v is not None and ends.all()]
+    if beyond:  # the range lies beyond a bound: a constant
+        (out,) = low.emit(node, Shift(0, Rounding.FLOOR, 0, 0), x.edge)
+        return Coded(out, Affine(scalar(1), scalar(beyond[-1].reshape(-1)[0])))
     aligned = on_one_grid(low, node, Coded(x.edge, Affine(of.a, of.b)), limits)
     step = aligned.of.a[0]
     edge = low.edges[aligned.edge]
     low_code = edge.lo if lo is None else max(edge.lo, int(lo.reshape(-1)[0] / step))
-    if hi is not None:  # bounds beside the range make a constant: the one next to it
-        low_code = min(low_code, int(hi.reshape(-1)[0] / step))
     high_code = max(low_code, edge.hi if hi is None else min(edge.hi, int(hi.reshape(-1)[0] / step)))
     (out,) = low.emit(node, Shift(0, Rounding.FLOOR, low_code, high_code), aligned.edge)
     low.accumulators.add(out)

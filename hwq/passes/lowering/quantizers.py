@@ -13,7 +13,7 @@ from hwq.ir import real
 from hwq.ir.hardware import Edge, Shape
 from hwq.ir.host_quantizers import HostQuantizer, SteppedQuantizer, TypedQuantizer
 from hwq.numeric.fixed import Codes, FixedType, Overflow, Rounding, log2_exact, pow2, round_ratio
-from hwq.numeric.rational import Rationals, elementwise, narrowed, uniform
+from hwq.numeric.rational import Rationals, elementwise, narrowed, scalar, uniform
 from hwq.numeric.step_functions import Rounded, Stairs, StepFunction
 from hwq.ops import Channels, spread
 from hwq.ops.exact.requant import Requant
@@ -73,28 +73,35 @@ def channel_rows(parts: list[Any], shape: Shape) -> tuple[list[Any], Channels]:
 
 
 def _code_bounds(low: Lowering, x: State, op: real.Quantize, of: Affine) -> tuple[Any, Any]:
-    """Per channel, the least and greatest code: the quantizer's own, a pending clamp's, else what the range allows."""
-
-    def rounded(values: Rationals) -> Rationals:
-        return elementwise(lambda v: int(_round_one(v, op.rounding)), values)
-
-    lo: Any = None if op.lo is None else op.lo - op.after
-    hi: Any = None if op.hi is None else op.hi - op.after
-    if lo is None or hi is None:
-        if isinstance(x, Raw):
-            if op.expected is None:
-                raise UnsupportedError(
-                    "an unbounded rounding of a model input", remedy="state its type with --input-type"
-                )
-            lo, hi = op.expected
-        else:
+    """Per channel, the least and greatest code: what the quantizer makes of a pending clamp's bounds, else its own
+    bounds, else what it makes of the ends of the range."""
+    ends: list[Any] = [of.lo, of.hi]
+    if (op.lo is None and of.lo is None) or (op.hi is None and of.hi is None):
+        if isinstance(x, Coded):
             edge = low.edges[x.edge]
-            ends = [rounded(of.a * edge.lo + of.b), rounded(of.a * edge.hi + of.b)]
-            lo, hi = np.minimum(*ends), np.maximum(*ends)
-    lo, hi = np.asarray(lo, dtype=object), np.asarray(hi, dtype=object)
-    floor_code = lo if of.lo is None else np.minimum(np.maximum(rounded(of.lo), lo), hi)
-    ceil_code = hi if of.hi is None else np.maximum(np.minimum(rounded(of.hi), hi), lo)
-    return np.asarray(floor_code, dtype=object), np.asarray(np.maximum(ceil_code, floor_code), dtype=object)
+            reached = [of.a * edge.lo + of.b, of.a * edge.hi + of.b]
+            of_range = np.minimum(*reached), np.maximum(*reached)
+        elif op.expected is not None:
+            of_range = tuple(scalar(code) - op.after for code in op.expected)
+        else:
+            raise UnsupportedError("an unbounded rounding of a model input", remedy="state its type with --input-type")
+        own = (op.lo, op.hi)
+        ends = [
+            _between(end, of.lo, of.hi) if bound is None and pending is None else pending
+            for end, bound, pending in zip(of_range, own, (of.lo, of.hi), strict=True)
+        ]
+    least, most = (None if v is None else v - op.after for v in (op.lo, op.hi))
+    codes = []
+    for end, limit in zip(ends, (least, most), strict=True):
+        code = limit if end is None else elementwise(lambda v: int(_round_one(v, op.rounding)), end)
+        codes.append(_between(np.atleast_1d(np.asarray(code, dtype=object)), least, most))
+    return codes[0], codes[1]
+
+
+def _between(values: Codes, lo: Any, hi: Any) -> Codes:
+    """min(max(values, lo), hi), in Python numbers."""
+    above = values if lo is None else np.maximum(values, np.asarray(lo, dtype=object))
+    return np.asarray(above if hi is None else np.minimum(above, np.asarray(hi, dtype=object)), dtype=object)
 
 
 def _round_one(value: Fraction, rounding: Rounding) -> int:

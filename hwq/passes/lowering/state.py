@@ -19,12 +19,17 @@ from hwq.passes.lowering.moving import Move
 
 @dataclass(frozen=True, eq=False)
 class Affine:
-    """clip(a * v + b, lo, hi): what a real edge is of a code or of a raw model input v."""
+    """min(max(a * v + b, lo), hi): what a real edge is of a code or of a raw model input v; lo is not above hi."""
 
     a: Rationals
     b: Rationals
     lo: Rationals | None = None
     hi: Rationals | None = None
+
+    def __post_init__(self) -> None:
+        """A lower bound above the upper one gives the upper one everywhere."""
+        if self.lo is not None and self.hi is not None:
+            object.__setattr__(self, "lo", np.asarray(np.minimum(self.lo, self.hi), dtype=object))
 
     def then(self, a: Rationals, b: Rationals) -> Affine:
         """a * (this) + b; where a is negative the clip's ends change places."""
@@ -43,6 +48,8 @@ class Affine:
         return Affine(squeeze_uniform(scale), squeeze_uniform(offset), lo, hi)
 
     def clipped(self, lo: Rationals | None, hi: Rationals | None) -> Affine:
+        """min(max(this, lo), hi): the pending bounds move to where the new ones send them."""
+
         def clip(bound: Rationals | None) -> Rationals | None:
             if bound is None:
                 return None

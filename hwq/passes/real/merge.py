@@ -7,11 +7,11 @@ codes' range where its bounds are codes. Nothing changes in meaning: types becom
 from __future__ import annotations
 
 from dataclasses import replace
-from fractions import Fraction
 
 import numpy as np
 
 from hwq.ir import real
+from hwq.numeric.fixed import INT64_SAFE
 from hwq.numeric.rational import uniform
 
 
@@ -74,16 +74,23 @@ def _rescaled(quantize: real.Quantize, affine: real.Affine) -> real.Quantize | N
 
 
 def _clamped(quantize: real.Quantize, clip: real.Clip) -> real.Quantize | None:
-    """Bounds of the clamp that are codes, of every channel the same one, become the quantizer's."""
-    if quantize.lo is None or quantize.hi is None:
+    """Bounds of the clamp that are codes, of every channel the same one, are done to the quantizer's own bounds.
+
+    A clamp after a clamp is one from where the later sends the earlier's ends, outside of the earlier's range too.
+    """
+    if quantize.lo is None or quantize.hi is None or any(v <= 0 for v in quantize.scale.reshape(-1)):
         return None
-    lo, hi = quantize.lo, quantize.hi
-    for bound, upper in ((clip.lo, False), (clip.hi, True)):
-        if bound is None:
-            continue
-        code: Fraction | None = uniform(np.asarray((bound - quantize.offset) / quantize.scale, dtype=object))
-        if code is None or code.denominator != 1:
+    bounds: list[int | None] = []
+    for bound in (clip.lo, clip.hi):
+        code = None if bound is None else uniform(np.asarray((bound - quantize.offset) / quantize.scale, dtype=object))
+        if bound is not None and (code is None or code.denominator != 1 or abs(code) > INT64_SAFE):
             return None
-        inside = min(max(int(code), quantize.lo), quantize.hi)
-        lo, hi = (lo, min(hi, inside)) if upper else (max(lo, inside), hi)
-    return replace(quantize, lo=lo, hi=max(lo, hi))
+        bounds.append(None if code is None else int(code))
+    lo, hi = (clamped(end, *bounds) for end in (quantize.lo, quantize.hi))
+    return replace(quantize, lo=lo, hi=hi)
+
+
+def clamped(value: int, lo: int | None, hi: int | None) -> int:
+    """min(max(value, lo), hi); None is no bound."""
+    above = value if lo is None else max(value, lo)
+    return above if hi is None else min(above, hi)
