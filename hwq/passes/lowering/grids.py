@@ -23,14 +23,19 @@ def finished(low: Lowering, node: real.RealNode, x: State) -> Coded:
     return whole_offsets(low, node, state) if state.edge in low.accumulators else state
 
 
+def reached(low: Lowering, x: Coded) -> tuple[Rationals, Rationals]:
+    """The least and the greatest real value that codes can mean, per channel, whatever clamp is pending."""
+    edge = low.edges[x.edge]
+    ends = [np.asarray(x.of.a * Fraction(end) + x.of.b, dtype=object) for end in (edge.lo, edge.hi)]
+    return np.asarray(np.minimum(*ends), dtype=object), np.asarray(np.maximum(*ends), dtype=object)
+
+
 def settled(low: Lowering, node: real.RealNode, x: Coded) -> Coded:
     """Without a pending clamp: dropped where the range never meets it, else an integer clamp on a fitting grid."""
     of = x.of
     if of.lo is None and of.hi is None:
         return x
-    edge = low.edges[x.edge]
-    ends = [of.a * edge.lo + of.b, of.a * edge.hi + of.b]
-    least, most = np.minimum(*ends), np.maximum(*ends)
+    least, most = reached(low, x)
     lo = of.lo if of.lo is not None and bool(np.any(least < of.lo)) else None
     hi = of.hi if of.hi is not None and bool(np.any(most > of.hi)) else None
     if lo is None and hi is None:
@@ -69,6 +74,19 @@ def on_one_grid(low: Lowering, node: real.RealNode, x: Coded, also: list[Fractio
         )
     edge = scaled(low, node, x.edge, mult, add)
     return Coded(edge, Affine(scalar(step), scalar(0)))
+
+
+def on_one_scale(low: Lowering, node: real.RealNode, x: Coded) -> Coded:
+    """The same values with one scale for all of them; offsets stay what and where they are."""
+    step = common_step(np.asarray(x.of.a, dtype=object))
+    mult = np.asarray(x.of.a / step, dtype=object)
+    if max(abs(int(v)) for v in mult.reshape(-1)).bit_length() > MAX_ALIGN_BITS:
+        raise UnsupportedError(
+            "a scale that varies over the rows of a product, by no common step",
+            remedy="put a quantizer with one scale before this op",
+        )
+    edge = scaled(low, node, x.edge, mult, np.asarray(scalar(0), dtype=object))
+    return Coded(edge, Affine(scalar(step), x.of.b))
 
 
 def scaled(low: Lowering, node: real.RealNode, edge: str, mult: Rationals, add: Rationals) -> str:
