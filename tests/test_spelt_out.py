@@ -15,7 +15,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import hwq
-from hwq.errors import UnsupportedError
+from hwq.errors import HwqError, UnsupportedError
 from hwq.ir.spelt_grids import on_spelt_grid
 
 Floats = npt.NDArray[Any]
@@ -337,3 +337,92 @@ def test_spelt_out_quantizers_are_the_same_in_compiled_cpp(name: str, tmp_path: 
     x = samples(12, (50, 1, 6))
     design = agree(down, x)
     assert design.export(tmp_path / "build").verify(x, types="native")
+
+
+# Comparisons, choices and masks.
+
+MASK = np.random.default_rng(13).random((4, 6)) < 0.5
+
+
+@pytest.mark.parametrize("kind", ["Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal"])
+@pytest.mark.parametrize("order", ["x c", "c x", "x u"])
+def test_comparisons_step_at_the_constant_itself(kind: str, order: str) -> None:
+    text = f"Mul x m -> u; {kind} {order} -> b; Cast(to=1) b -> f; Mul f s -> y"
+    constants = {"c": np.asarray([0.25, 0, -1, 2], np.float32), "m": np.float32(-0.5), "s": np.float32(0.7)}
+    agree(model(nodes_of(text), ("N", 4), constants), samples(14, (80, 1, 4), 40), {"input_types": {"x": TYPE}})
+
+
+WHERES = {
+    "bipolar": "GreaterOrEqual x none -> b; Where b p n -> y",
+    "bipolar_by_cast": "GreaterOrEqual x none -> b; Cast(to=1) b -> f; Mul f two -> g; Sub g p -> y",
+    "relu": "Greater x none -> b; Where b x none -> y",
+    "of_activations": "Greater x p -> b; Mul x two -> u; Where b u x -> y",
+    "not_and_or": "Greater x p -> b; Less x none -> c; Not b -> d; And d c -> e; Or e b -> f; Where f x two -> y",
+    "constant_mask": "Where mask x none -> y",
+    "constant_mask_turned": "Where mask p x -> y",
+    "constant_mask_of_activations": "Mul x two -> u; Where mask x u -> y",
+    "mask_factor": "Cast(to=1) mask -> m; Mul x m -> y",
+}
+
+
+@pytest.mark.parametrize("name", sorted(WHERES))
+@pytest.mark.parametrize("behind", ["nothing", "product", "quantizer"])
+def test_choices_and_masks_are_exact(name: str, behind: str) -> None:
+    constants = {
+        "none": np.float32(0),
+        "p": np.float32(1),
+        "n": np.float32(-1),
+        "two": np.float32(2),
+        "mask": MASK,
+        "w": np.float32(K[:, :3]) * np.float32(0.0071),
+        "s": np.float32(0.23),
+        "z": np.int8(3),
+    }
+    text = {
+        "nothing": WHERES[name],
+        "product": WHERES[name].replace("-> y", "-> h") + "; MatMul h w -> y",
+        "quantizer": WHERES[name].replace("-> y", "-> h") + "; QuantizeLinear h s z -> q; DequantizeLinear q s z -> y",
+    }[behind]
+    agree(model(nodes_of(text), ("N", 4, 6), constants), samples(15, (30, 1, 4, 6), 40), {"input_types": {"x": TYPE}})
+
+
+# Constants that vary along any axis, before products.
+
+LINEAR = {
+    "position": ("Add x c -> a; MatMul a w -> y", (1, 5, 6)),
+    "position_without_axis": ("Add x c -> a; MatMul a w -> y", (5, 6)),
+    "rows": ("Add x c -> a; MatMul a w -> y", (5, 1)),
+    "row_scales": ("Mul x c -> a; MatMul a w -> y", (5, 1)),
+    "both": ("Mul x c -> m; Add m c -> a; MatMul a w -> y", (1, 5, 1)),
+    "columns": ("Mul x c -> m; Sub m c -> a; MatMul a w -> y", (6,)),
+}
+
+
+@pytest.mark.parametrize("name", sorted(LINEAR))
+def test_constants_that_vary_along_any_axis_pass_through_a_product(name: str) -> None:
+    text, shape = LINEAR[name]
+    rng = np.random.default_rng(16)
+    c = (rng.integers(-40, 40, shape) / 16).astype(np.float32)
+    if "Add x" in text:
+        c = rng.standard_normal(shape).astype(np.float32)  # an offset needs no grid
+    w = np.float32(K[:, :3]) * np.float32(0.0071)
+    proto = model(nodes_of(text), ("N", 5, 6), {"c": c, "w": w})
+    agree(proto, samples(17, (30, 1, 5, 6), 60), {"input_types": {"x": TYPE}})
+
+
+@pytest.mark.parametrize("shape", [(5, 6), (1, 5, 6), (3, 5), (7, 6, 5)])
+def test_a_constant_left_of_an_activation_is_a_turned_product(shape: tuple[int, ...]) -> None:
+    a = np.float32(np.random.default_rng(18).integers(-7, 8, shape)) * np.float32(0.13)
+    proto = model(nodes_of("MatMul a x -> y"), ("N", shape[-1], 4), {"a": a})
+    if len(shape) == 3 and shape[0] == 7:
+        with pytest.raises(HwqError):
+            hwq.compile(proto, {"input_types": {"x": TYPE}})
+        return
+    agree(proto, samples(19, (30, 1, shape[-1], 4)), {"input_types": {"x": TYPE}})
+
+
+def test_an_activation_is_repeated_against_a_larger_constant() -> None:
+    c = np.random.default_rng(20).integers(-9, 9, (1, 5, 6)).astype(np.float32) / 4
+    for kind in ("Add", "Mul", "Max"):
+        proto = model(nodes_of(f"{kind} x c -> y"), ("N", 1, 6), {"c": c})
+        agree(proto, samples(21, (30, 1, 1, 6)), {"input_types": {"x": TYPE}})

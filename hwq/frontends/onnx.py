@@ -16,6 +16,7 @@ from onnx import helper
 from hwq.errors import HwqError, ModelError, SpecError, UnsupportedError, printable
 from hwq.frontends import (
     channels_last,
+    choices,
     conv,
     folding,
     functions,
@@ -47,6 +48,7 @@ STANDARD: Mapping[str, Rule] = MappingProxyType(
         **shapes.RULES,
         **standard.RULES,
         **joins.RULES,
+        **choices.RULES,
         **conv.RULES,
         **pooling.RULES,
         **spatial.RULES,

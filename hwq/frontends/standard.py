@@ -11,6 +11,7 @@ import numpy as np
 from hwq.errors import UnsupportedError
 from hwq.frontends import coded
 from hwq.frontends.attention import activation_product
+from hwq.frontends.broadcast import broadcast
 from hwq.frontends.call import Array, Call, Rule, Signal, Value
 from hwq.frontends.decomposed import normalized_ratio
 from hwq.ir import real
@@ -24,17 +25,8 @@ MAX_MATRICES = 64  # of one batched product
 
 
 def affine(call: Call, x: Signal, a: Rationals, b: Rationals) -> Signal:
-    """a x + b; parameters may not make x larger."""
-    for parameter in (a, b):
-        try:
-            fits = np.broadcast_shapes(x.shape, parameter.shape) == x.shape
-        except ValueError:
-            raise call.broken(f"shapes {list(x.shape)} and {list(parameter.shape)} do not broadcast") from None
-        if not fits:
-            raise call.fail(
-                f"an activation of shape {list(x.shape)} is broadcast to {list(parameter.shape)}",
-                "expand the activation before, or reshape the constant",
-            )
+    """a x + b; x is repeated where a parameter has more elements."""
+    x = broadcast(call, x, *(v.shape for v in (a, b) if v.shape != (1,)))
     return call.emit(real.Affine(a, b), [x], x.shape)[0]
 
 

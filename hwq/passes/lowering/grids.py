@@ -10,7 +10,7 @@ import numpy as np
 from hwq.errors import UnsupportedError
 from hwq.ir import real
 from hwq.numeric.fixed import Codes, Rounding, code_dtype
-from hwq.numeric.rational import Rationals, common_step, scalar, uniform
+from hwq.numeric.rational import Rationals, common_step, scalar, squeeze_uniform, uniform
 from hwq.ops import Scale, Shift, spread
 from hwq.passes.lowering.state import Affine, Coded, Lowering, State, coded
 
@@ -42,7 +42,7 @@ def settled(low: Lowering, node: real.RealNode, x: Coded) -> Coded:
         return Coded(x.edge, Affine(of.a, of.b))
     bounds = [v for v in (lo, hi) if v is not None]
     if any(uniform(v) is None for v in bounds):
-        raise UnsupportedError("a clamp whose bound differs by channel", remedy="put a quantizer after it")
+        return _clamped_apart(low, node, Coded(x.edge, Affine(of.a, of.b)), lo, hi)
     limits = [v.reshape(-1)[0] for v in bounds]
     beyond = [v for v, ends in ((lo, most <= limits[0]), (hi, least >= limits[-1])) if v is not None and ends.all()]
     if beyond:  # the range lies beyond a bound: a constant
@@ -56,6 +56,20 @@ def settled(low: Lowering, node: real.RealNode, x: Coded) -> Coded:
     (out,) = low.emit(node, Shift(0, Rounding.FLOOR, low_code, high_code), aligned.edge)
     low.accumulators.add(out)
     return Coded(out, Affine(scalar(step), scalar(0)))
+
+
+def _clamped_apart(low: Lowering, node: real.RealNode, x: Coded, lo: Rationals | None, hi: Rationals | None) -> Coded:
+    """A clamp whose bounds differ: each becomes 0 of the distance from it, and the offset of what comes out."""
+    for bound, upper in ((lo, False), (hi, True)):
+        if bound is None:
+            continue
+        apart = on_one_grid(low, node, Coded(x.edge, Affine(x.of.a, np.asarray(x.of.b - bound, dtype=object))), [])
+        edge = low.edges[apart.edge]
+        limits = (min(edge.lo, 0), min(edge.hi, 0)) if upper else (max(edge.lo, 0), max(edge.hi, 0))
+        (out,) = low.emit(node, Shift(0, Rounding.FLOOR, *limits), apart.edge)
+        low.accumulators.add(out)
+        x = Coded(out, Affine(apart.of.a, squeeze_uniform(np.asarray(bound, dtype=object))))
+    return x
 
 
 def on_one_grid(low: Lowering, node: real.RealNode, x: Coded, also: list[Fraction]) -> Coded:
