@@ -17,13 +17,14 @@ from hwq.analysis.resources import estimated
 from hwq.analysis.tables import TensorInfo, input_infos, layer_rows, output_infos, port_record, weights_digest
 from hwq.analysis.throughput import paced
 from hwq.build.emulator import Emulator, emulator_of
+from hwq.check.exact_samples import Exactly, exactly
 from hwq.check.executors import Executor
 from hwq.check.prove import Proved, prove_sources
 from hwq.check.reference import Compared, compare
 from hwq.check.verify import Result, verify_sources
 from hwq.codegen.arrays import Settings, render
 from hwq.codegen.c_api import c_face, host_converts
-from hwq.codegen.project import MANIFEST, files_digest, recovered, write_files
+from hwq.codegen.project import MANIFEST, files_digest, write_files
 from hwq.codegen.streams import render_stream, stream_record
 from hwq.codegen.vectors import codes_text, random_inputs
 from hwq.config import Config, load_config
@@ -40,7 +41,6 @@ from hwq.passes import Choice, Costs, Options, Stages, compile_graph, meaning, s
 from hwq.quantizers import type_spec
 from hwq.simulate.simulator import Simulator, decode, outer_shape
 from hwq.targets import ALL_TARGETS, TARGETS, Target, get_target
-from hwq.untrusted import read_json
 
 VECTOR_SAMPLES = 16  # shipped with a project for the vendor's own C-simulation
 VECTOR_CODES = 1 << 20  # of one edge in all samples: fewer samples of large tensors
@@ -133,7 +133,6 @@ class Design:
             "config": self.config.plain(),
             "weights_digest": self.weights_digest(),
             "digest": digest,
-            "files": sorted(files),
             "inputs": [port_record(i) for i in self.inputs],
             "outputs": [port_record(o) for o in self.outputs],
             "estimate": self.estimate(),
@@ -182,6 +181,15 @@ class Design:
         stage(f"running {name}")
         return compare(name, load_model(self.model)[0], self.meaning(), self.graph, data, executor)
 
+    def exactly(self, x: Any = None, *, samples: int = 4, seed: int = 0) -> Exactly:
+        """Compare the simulator's values with the model's own, by a second reading of the file in exact fractions.
+
+        Without `x`: all inputs least, all greatest, all zero, and random ones.
+        """
+        if self.config.semantics != "real":
+            return Exactly(0, 0, 0, 0, None, 0, (f"--semantics {self.config.semantics} is not exact rounding",))
+        return exactly(load_model(self.model)[0], self.meaning(), self.graph, x, samples=samples, seed=seed)
+
     def meaning(self) -> RealGraph:
         """The real graph, read again from the model."""
         return meaning(_read(*load_model(self.model), self.config), _options(self.config))
@@ -224,7 +232,6 @@ class Design:
             "targets": list(projects),
             "weights_digest": self.weights_digest(),
             "digest": files_digest(files),
-            "files": sorted(files),
         }
         files[MANIFEST] = (json.dumps(manifest, indent=1) + "\n").encode()
         write_files(files, Path(path), force=force)
@@ -264,28 +271,31 @@ class Project:
     def prove(self, types: str = "vendor", *, stage: Stage = _silent) -> Proved:
         """Compile every quantizer's circuit as it lies in the folder, and compare it with the exact step function.
 
-        At both sides of every step point of every channel, over the whole reachable range; tables at every code.
+        At both sides of every step point of every channel, over the whole reachable range; tables at every code. Some
+        samples go through a second reading of the model too (`Design.exactly`).
         """
         design, target = self.design, get_target(self.design.config.target)
         if design.config.io == "stream":
             raise SpecError(
                 "--prove on a streaming project", remedy="prove it with --io parallel: the circuits are the same"
             )
-        return prove_sources(self.path, design.stages(), design.graph, target, design.settings().top, types, stage)
+        top = design.settings().top
+        proved = prove_sources(self.path, design.stages(), design.graph, target, top, types, stage)
+        stage("reading the model a second time")
+        return replace(proved, exact=design.exactly())
 
     @staticmethod
     def load(path: str | Path, stage: Stage = _silent) -> Project:
         """A project that was exported earlier, from its folder: its model is compiled again with its own settings."""
         folder = Path(path)
-        recovered(folder)
         try:
-            manifest = read_json((folder / MANIFEST).read_text(encoding="utf-8"))
+            manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
             if isinstance(manifest, dict) and manifest.get("target") == ALL_TARGETS:
                 one = folder / str(manifest["targets"][0])
                 raise SpecError(f"'{folder}' holds a project per target", remedy=f"name one of them, such as '{one}'")
             model = (folder / "model" / "model.onnx").read_bytes()
             config = load_config(manifest["config"])
-        except (OSError, ValueError, LookupError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError):
             raise SpecError(f"'{folder}' is not a project that hwq wrote", remedy="export the model again") from None
         design = compile(model, config, stage=stage)
         files = tuple(sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()))

@@ -235,7 +235,8 @@ def test_verify_prove_says_how_many_points_of_how_many_layers(cli: Cli, tmp_path
     hwq.compile(mlp()).export(tmp_path / "build")
     result = cli("verify", "build", "--types", "native", "--samples", 3, "--prove")
     assert (result.exit_code, result.stderr) == (0, "")
-    equal, proved = result.stdout.splitlines()
+    equal, proved, exact = result.stdout.splitlines()
+    assert exact.startswith("EXACT: ")
     assert equal.startswith("EQUAL: ")
     assert re.fullmatch(r"PROVED: mlp: all \d+ points of 2 layers agree \(exact rationals = C\+\+ with .*\)", proved)
 

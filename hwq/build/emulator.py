@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -19,7 +20,6 @@ from hwq.codegen.arrays import Settings, render, rom_text
 from hwq.errors import ToolError
 from hwq.numeric.fixed import Codes
 from hwq.ir.hardware import Graph
-from hwq.build.processes import cores
 from hwq.build.linked_roms import as_header, machine_integers
 from hwq.passes.pack_for_cpu import for_processor, samples_at_once
 from hwq.simulate.simulator import Simulator, decode, outer_shape
@@ -117,6 +117,11 @@ class Library:
 
 def _pointers(arrays: Arrays) -> Any:
     return (ctypes.c_void_p * len(arrays))(*(a.ctypes.data for a in arrays))
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def load_library(

@@ -3,21 +3,24 @@
 Each layer function that a quantizer became is compiled by itself and fed, in every channel, with the codes at both
 sides of every step point that can be reached (with all codes where it reads a table, with all pairs of codes where a
 join was narrowed). What must come out is computed from the model's rationals; nothing of the circuit search is used.
+That these rationals are the model's is another check: some samples through a second reading of the file
+(`exact_samples`).
 """
 
 from __future__ import annotations
 
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from hwq.build.cache import VENDOR_FLAGS, Recipe, built
-from hwq.build.processes import RUN_SECONDS, run_all
 from hwq.build.toolchain import Headers, require_headers
+from hwq.check.exact_samples import Exactly
 from hwq.codegen.environment import environment
 from hwq.codegen.vectors import codes_of_words, words_of_codes
 from hwq.dataflow.names import array_names, layer_functions
@@ -34,6 +37,7 @@ from hwq.targets import Target
 
 EXACT_POINTS = 1 << 20  # of one layer: beyond, answers are counted from the exact step points, not computed at each
 BLOCK = 1 << 21  # codes fed in one run
+RUN_SECONDS = 3600
 MAIN = "prove/prove.cpp"
 Stage = Callable[[str], None]
 
@@ -65,20 +69,24 @@ class Proved:
     mismatches: int
     first: Disproof | None
     headers: str
+    exact: Exactly | None = None  # samples through a second reading of the file
 
     def __bool__(self) -> bool:
-        return self.mismatches == 0
+        return self.mismatches == 0 and (self.exact is None or bool(self.exact))
 
     def plain(self) -> dict[str, Any]:
         """For JSON."""
-        return {"equal": bool(self), **asdict(self)}
+        exact = None if self.exact is None else self.exact.plain()
+        return {"equal": bool(self), **asdict(replace(self, exact=None)), "exact": exact}
 
     def text(self, name: str) -> str:
-        """The outcome in one line, or two where something differs."""
-        what = f"{self.points} points of {self.layers} layers"
-        if self:
-            return f"PROVED: {name}: all {what} agree (exact rationals = C++ with {self.headers})"
-        return f"DISPROVED: {name}: {self.mismatches} answers to {what} differ\n  first: {printable(self.first, 400)}"
+        """The outcome in a line for the circuits and one for the samples, more where something differs."""
+        what, exact = f"{self.points} points of {self.layers} layers", self.exact
+        lines = [] if exact is None else [exact.text(name)]
+        if self.mismatches == 0:
+            return "\n".join([f"PROVED: {name}: all {what} agree (exact rationals = C++ with {self.headers})", *lines])
+        head = f"DISPROVED: {name}: {self.mismatches} answers to {what} differ"
+        return "\n".join([head, f"  first: {printable(self.first, 400)}", *lines])
 
 
 @dataclass(frozen=True, eq=False)
@@ -303,9 +311,14 @@ def _run(program: Path, number: int, feed: Feed, graph: Graph) -> tuple[int, Dis
 
 
 def _call(program: Path, number: int, folder: str) -> None:
-    (done,) = run_all([[str(program), str(number), folder]], "the proof of one layer", RUN_SECONDS)
-    if done.status or not (Path(folder) / "out").is_file():
-        line = (done.errors.strip().splitlines() or [f"exit status {done.status}"])[0]
+    try:
+        done = subprocess.run(
+            [str(program), str(number), folder], capture_output=True, text=True, timeout=RUN_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise ToolError("the proof of one layer took over an hour", remedy="use --types native") from None
+    if done.returncode:
+        line = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[0]
         raise ToolError(f"the proof program stopped: {line}", remedy="report it with the model")
 
 

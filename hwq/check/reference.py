@@ -145,9 +145,8 @@ def compare(
         raise SpecError(f"reference '{name}' is not known", remedy="use one of " + ", ".join(EXECUTORS))
     run = guarded(name, executor or EXECUTORS[name])
     inputs = _float32(graph, meaning, x)
-    ours = _simulated(meaning, inputs)
-    written = {name for node in model.graph.node for name in node.output}  # not what stands in a branch only
-    quantizers = [q for q in _quantizers(meaning, ours) if q.tensor in written]
+    ours = simulated(meaning, inputs)
+    quantizers = list(_quantizers(meaning, ours))
     outputs = {p.name: p for p in graph.outputs}
     wanted = list(dict.fromkeys([*(q.tensor for q in quantizers), *outputs]))
     theirs = evaluated(run, model, inputs, wanted)
@@ -181,7 +180,7 @@ def _float32(graph: Graph, meaning: real.RealGraph, x: Any) -> dict[str, Floats]
     return inputs
 
 
-def _simulated(meaning: real.RealGraph, inputs: Mapping[str, Floats]) -> Values:
+def simulated(meaning: real.RealGraph, inputs: Mapping[str, Floats]) -> Values:
     """Codes of every edge of the plainly lowered graph: no layer merged, narrowed or moved, each tensor by itself."""
     graph, states = lowered(meaning)
     simulator = Simulator(graph.map_nodes(lambda node: _fast(graph, node)))

@@ -12,7 +12,6 @@ from types import MappingProxyType
 import numpy as np
 
 from hwq.frontends import folding
-from hwq.frontends.broadcast import broadcast
 from hwq.frontends.call import Call, Rule, Signal, Value
 from hwq.frontends.standard import affine
 from hwq.functions.arithmetic import FLOAT64
@@ -32,7 +31,8 @@ def applied(call: Call, x: Value, function: str, *arguments: Rationals) -> list[
             values = np.asarray(call.array(0, "input 0"), dtype=np.float64)
             return [np.asarray(FUNCTIONS[function].formula(FLOAT64, values, *(to_float(v) for v in arguments)))]
     for parameter in arguments:
-        x = broadcast(call, x, *([] if parameter.shape == (1,) else [parameter.shape]))
+        if parameter.size > 1 and np.broadcast_shapes(x.shape, parameter.shape) != x.shape:
+            raise call.fail("a parameter that broadcasts the activation", "give one value per tensor or per channel")
     return list(call.emit(real.Unary(function, tuple(arguments)), [x], x.shape))
 
 
