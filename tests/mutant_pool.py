@@ -12,7 +12,7 @@ import tempfile
 import threading
 import traceback
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -50,9 +50,17 @@ def _alarm(*_: Any) -> None:
 
 
 def worked(
-    mutants: Sequence[tuple[str, bytes]], workers: int, *, seconds: float = CPU_SECONDS, fault: str = ""
+    mutants: Sequence[tuple[str, bytes]],
+    workers: int,
+    *,
+    seconds: float = CPU_SECONDS,
+    fault: str = "",
+    seen: Callable[[Outcome], object] = lambda outcome: None,
 ) -> list[Outcome]:
-    """The outcomes of all mutants, in order; `fault` is what goes wrong in each on purpose (see `_broken`)."""
+    """The outcomes of all mutants, in order; `fault` is what goes wrong in each on purpose (see `_broken`).
+
+    `seen` is called with each outcome as it comes.
+    """
     todo: Iterator[tuple[int, tuple[str, bytes]]] = iter(list(enumerate(mutants)))
     lock, found = threading.Lock(), []
 
@@ -64,7 +72,9 @@ def worked(
             if job is None:
                 break
             worker = worker if worker is not None and worker.alive() else _Worker(seconds, fault)
-            found.append(worker.outcome(job[0], *job[1]))
+            outcome = worker.outcome(job[0], *job[1])
+            seen(outcome)
+            found.append(outcome)
         if worker is not None:
             worker.kill()
 

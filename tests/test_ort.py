@@ -12,10 +12,13 @@ from onnx import TensorProto as T
 
 from hwq.errors import HwqError
 from hwq.frontends.onnx import read_onnx
+from hwq.functions.table import FUNCTIONS
+from hwq.ir import real
 from hwq.ir.hardware import Graph
 from hwq.numeric.float32_steps import Float32Steps
 from hwq.numeric.rational import to_float
 from hwq.passes import Options, compile_graph
+from hwq.passes.lowering import ort
 from hwq.simulate.simulator import Simulator
 from rational_onnx import model, tensor
 from test_qdq import node, samples
@@ -80,6 +83,55 @@ def test_what_depends_on_the_processor_is_refused_with_the_reason(name: str, rea
         compiled(path)
     assert error.value.remedy is not None
     assert "--semantics real" in error.value.remedy
+
+
+def test_every_real_op_is_reproduced_or_refused_by_name() -> None:
+    """A new op is in neither table, and refused until it is."""
+    ops = {kind for kind in vars(real).values() if isinstance(kind, type) and issubclass(kind, real.RealOp)}
+    named = {*ort.REPRODUCED, *ort.NOT_REPRODUCED}
+    assert named == ops - {real.RealOp, real.Pool}  # a Pool by what it does with a window
+    assert not {*ort.REPRODUCED} & {*ort.NOT_REPRODUCED}
+
+    class New(real.RealOp):
+        """Of no table."""
+
+    node = real.RealNode("n", "Something", New(), ("x",), ("y",))
+    with pytest.raises(HwqError, match=r"node .n. .*no rule is known for its Something"):
+        ort.check_reproducible(real.RealGraph("g", (), {"y": "y"}, (node,), {"x": (1,), "y": (1,)}))
+
+
+@pytest.mark.parametrize("function", sorted(FUNCTIONS))
+def test_no_function_is_reproduced(function: str) -> None:
+    node = real.RealNode("n", function, real.Unary(function), ("x",), ("y",))
+    with pytest.raises(HwqError, match="float32 approximations"):
+        ort.check_reproducible(real.RealGraph("g", (), {"y": "y"}, (node,), {"x": (1,), "y": (1,)}))
+
+
+FLOAT_ARITHMETIC = {
+    "Softmax": ([], {"axis": -1}),
+    "LayerNormalization": ([tensor("g", FLOAT, np.ones(6, dtype=np.float32))], {}),
+    "Mul": ([tensor("g", FLOAT, np.float32(0.3))], {}),
+    "Sub": ([tensor("g", FLOAT, np.float32(0.3))], {}),
+    "Div": ([tensor("g", FLOAT, np.float32(3))], {}),
+    "Sigmoid": ([], {}),
+    "Round": ([], {}),
+    "ReduceMean": ([], {"axes": [1], "keepdims": 1}),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(FLOAT_ARITHMETIC))
+def test_float_arithmetic_between_quantizers_is_refused_by_its_node(kind: str) -> None:
+    constants, attributes = FLOAT_ARITHMETIC[kind]
+    nodes = [
+        node("QuantizeLinear", "x s z", "q"),
+        node("DequantizeLinear", "q s z", "d"),
+        node(kind, "d g" if constants else "d", "f", **attributes),
+        node("QuantizeLinear", "f s z", "y"),
+    ]
+    both = [tensor("s", FLOAT, np.float32(0.05)), tensor("z", T.INT8, 0), *constants]
+    with pytest.raises(HwqError, match="onnxruntime is not reproduced here") as error:
+        compiled(model(nodes, {"x": (FLOAT, (1, 6))}, {"y": T.INT8}, both, 17))
+    assert error.value.op == kind
 
 
 def in_float32(op: Float32Steps, channel: int, acc: int) -> int:

@@ -15,10 +15,11 @@ from hwq.errors import HwqError, ModelError, UnsupportedError, printable
 from hwq.ir.constants import Coded
 from hwq.ir.hardware import Shape
 from hwq.ir.real import RealNode, RealOp
-from hwq.numeric.rational import Rationals, rationals
+from hwq.numeric.rational import Rationals, alike, rationals
 
 MAX_ELEMENTS = 1 << 24  # of one activation or folded constant
 MAX_AXES = 16
+MAX_EXACT = 1 << 20  # elements of a constant that become fractions
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,8 @@ class Call:
         array = self.array(index, what)
         if not np.isfinite(np.asarray(array, dtype=np.float64)).all():
             raise self.fail(f"{what} holds NaN or infinity", "retrain or re-export the model")
+        if array.size > MAX_EXACT and not alike(array):
+            raise self.fail(f"{what} of {array.size} values", f"hwq computes exactly with up to {MAX_EXACT}")
         return rationals(array)
 
     def integer(self, index: int, what: str) -> int:

@@ -60,7 +60,7 @@ STANDARD: Mapping[str, Rule] = MappingProxyType(
 SEEDS = 1 << 32
 FINN_INTEGER = re.compile(r"(U?)INT([1-9][0-9]?)")
 MOST_ANNOTATED_BITS = 64
-MAX_FOLDED = 1 << 26  # elements that folding may add to a model's constants, all nodes together
+MAX_FOLDED = 1 << 23  # elements that folding may add to a model's constants, all nodes together
 QONNX_DOMAINS = ("onnx.brevitas", "qonnx.custom_op.general", "finn.custom_op.general")
 RULES: Mapping[str, Mapping[str, Rule]] = MappingProxyType(
     {

@@ -25,9 +25,18 @@ def rationals(values: Any) -> Rationals:
     source = np.atleast_1d(np.asarray(values))
     out = np.empty(source.shape, dtype=object)
     flat = out.reshape(-1)
+    if alike(source):
+        flat[:] = Fraction(source.reshape(-1)[0].item())
+        return out
     for i, value in enumerate(source.reshape(-1).tolist()):
         flat[i] = Fraction(value)
     return out
+
+
+def alike(values: npt.NDArray[Any]) -> bool:
+    """Whether several numbers are all the same one."""
+    flat = values.reshape(-1)
+    return values.dtype.kind in "biuf" and flat.size > 1 and bool((flat == flat[0]).all())
 
 
 def scalar(value: Any) -> Rationals:

@@ -41,7 +41,7 @@ from hwq.ops.exact.requant import Requant
 from hwq.ops.exact.tabulated import Tabulated
 from hwq.passes.lowering import ramps
 from hwq.passes.lowering.grids import finished
-from hwq.passes.lowering.quantizers import channel_rows, integer_bias, one_or_rows, scale_frac
+from hwq.passes.lowering.quantizers import channel_rows, check_codes, integer_bias, one_or_rows, scale_frac
 from hwq.passes.lowering.state import Affine, Coded, Curved, Lowering, LoweringRule, Pending, State, coded
 from hwq.passes.lowering.wide import by_sides, narrowed
 
@@ -183,6 +183,8 @@ def _quantized(low: Lowering, node: real.RealNode, op: real.Quantize, x: Pending
         return ramp
     after = np.asarray(op.after, dtype=object)
     lo, hi = (None if v is None else np.asarray(v - op.after, dtype=object) for v in (op.lo, op.hi))
+    for codes in (v for v in (after, lo, hi) if v is not None):
+        check_codes(int(codes.min()), int(codes.max()))
     curve, (after, *bounds), channels = _per_channel(
         low, x, Scaled(whole(x), op.a, op.b), [after, *(v for v in (lo, hi) if v is not None)]
     )

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from hwq.errors import UnsupportedError
+from hwq.errors import UnsupportedError, printable
 from hwq.ir import real
 from hwq.ir.hardware import Node
 from hwq.ir.window import Reduction
@@ -28,38 +28,70 @@ REAL, ORT = "real", "ort"
 SEMANTICS = (REAL, ORT)
 REMEDY = "use --semantics real: the correctly rounded value of the real function"
 
+INTEGER_KERNELS = frozenset({"MatMul", "Gemm", "QLinearMatMul", "QGemm", "MatMulInteger"})
+CONVOLUTIONS = frozenset({"Conv", "QLinearConv", "ConvInteger"})
+GLOBAL = frozenset({"GlobalAveragePool", "QLinearGlobalAveragePool"})  # summed as integers
+SUMS = frozenset({"Add", "QLinearAdd"})
+EVERY: frozenset[str] = frozenset()
+
+REPRODUCED: Mapping[type[real.RealOp], tuple[frozenset[str], str]] = MappingProxyType(
+    {
+        real.Affine: (
+            frozenset({"DequantizeLinear", *INTEGER_KERNELS, *CONVOLUTIONS, *GLOBAL, *SUMS}),
+            "its arithmetic with constants is float32",
+        ),
+        real.Clip: (EVERY, ""),
+        real.Quantize: (
+            frozenset({"QuantizeLinear", "QGemm", "QLinearConv", "QLinearMatMul", "QLinearAdd", "QLinearConcat"})
+            | {"QLinearGlobalAveragePool"},
+            "it has no kernel for {kind}",
+        ),
+        real.MatMul: (INTEGER_KERNELS, "its {kind} multiplies in float32"),
+        real.Conv: (CONVOLUTIONS, "its {kind} multiplies in float32"),
+        real.Select: (EVERY, ""),
+        real.Concat: (EVERY, ""),
+        real.Reshape: (EVERY, ""),
+        real.Transpose: (EVERY, ""),
+        real.TopK: (EVERY, ""),
+        real.Add: (SUMS, "its {kind} is float32 arithmetic"),
+    }
+)
+"""By real op, the ONNX ops whose integer arithmetic is known here (`EVERY`: nothing is rounded, whatever the op), and
+why others are refused."""
+
 NOT_REPRODUCED: Mapping[type[real.RealOp], str] = MappingProxyType(
     {
         real.Mul: "its Mul of two activations is float32 arithmetic that depends on the processor",
         real.Extremum: "its Max and Min are not integer kernels",
         real.Unary: "its functions are float32 approximations",
         real.Stairs: "it has no kernel for thresholds",
+        real.Softmax: "its Softmax is a float32 approximation that depends on the processor",
+        real.Normalize: "its {kind} is float32 arithmetic that depends on the processor",
+        real.Draw: "it has no quantizer that draws at random",
     }
 )
 
 
-GLOBAL = frozenset({"GlobalAveragePool", "QLinearGlobalAveragePool"})  # summed as integers
-
-
 def check_reproducible(graph: real.RealGraph) -> None:
-    """Refuse, by the node's name, what onnxruntime's arithmetic does to no integer rule."""
+    """Refuse, by the node's name, all but what onnxruntime does by an integer rule that is known here."""
     for node in graph.nodes:
-        if isinstance(node.op, real.Add) and not _feeds_quantizers(graph, node.outputs[0]):
-            raise UnsupportedError(
-                "onnxruntime is not reproduced here: its Add without a quantizer after it is float32 arithmetic",
-                node=node.name,
-                op=node.kind,
-                remedy=REMEDY,
-            )
-        reason = NOT_REPRODUCED.get(type(node.op))
-        if isinstance(node.op, real.Pool) and node.op.how is Reduction.SUM and node.kind not in GLOBAL:
-            reason = "its average pooling breaks exact ties by float32 noise"
-        if isinstance(node.op, real.Quantize) and "Linear" not in node.kind and node.kind != "QGemm":
-            reason = f"it has no kernel for {node.kind}"
+        reason = _reason(graph, node)
         if reason:
             raise UnsupportedError(
                 f"onnxruntime is not reproduced here: {reason}", node=node.name, op=node.kind, remedy=REMEDY
             )
+
+
+def _reason(graph: real.RealGraph, node: real.RealNode) -> str:
+    """Why a node is not reproduced; "" where it is."""
+    kind = type(node.op)
+    if isinstance(node.op, real.Pool):
+        exact = node.op.how is not Reduction.SUM or node.kind in GLOBAL
+        return "" if exact else "its average pooling breaks exact ties by float32 noise"
+    if isinstance(node.op, real.Add) and not _feeds_quantizers(graph, node.outputs[0]):
+        return "its Add without a quantizer after it is float32 arithmetic"
+    kinds, reason = REPRODUCED.get(kind, (frozenset({""}), NOT_REPRODUCED.get(kind, "no rule is known for its {kind}")))
+    return "" if kinds is EVERY or node.kind in kinds else reason.format(kind=printable(node.kind))
 
 
 def _feeds_quantizers(graph: real.RealGraph, edge: str) -> bool:

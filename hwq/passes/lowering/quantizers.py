@@ -158,10 +158,10 @@ def _stepped(
     bias: int | Codes = 0,
 ) -> State:
     """A quantizer at work: in hardware on codes, by the host on a raw model input."""
-    _check_codes(int(np.min(bias)), int(np.max(bias)))
+    check_codes(int(np.min(bias)), int(np.max(bias)))
     if isinstance(x, Coded):
         (edge,) = low.emit(node, Requant(step, kind, channels, bias), x.edge)
-        _check_codes(low.edges[edge].lo, low.edges[edge].hi)
+        check_codes(low.edges[edge].lo, low.edges[edge].hi)
         return Coded(edge, value)
     host = _host_quantizer(step, kind, channels, bias)
     edge = _same_port(low, x, host) or low.add_input(x.source, Edge(x.shape, kind, *_reach(step, bias)), host)
@@ -170,7 +170,7 @@ def _stepped(
     return Coded(edge, value)
 
 
-def _check_codes(lo: int, hi: int) -> None:
+def check_codes(lo: int, hi: int) -> None:
     """Circuits of quantizers are made with 64-bit integers."""
     if lo < -MOST_CODE or hi > MOST_CODE:
         raise UnsupportedError(
