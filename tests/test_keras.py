@@ -144,7 +144,7 @@ def test_the_early_ternary_model_converts_with_weights_of_its_own(tmp_path: Path
         for i, name in enumerate(("fc1", "fc2", "fc3", "output")):
             kernels[name] = rng.uniform(-1, 1, sizes[i : i + 2]).astype(np.float32)
             legacy(file, name, {"kernel": kernels[name]})
-        for i in range(4):
+        for i in range(3):
             count = sizes[i + 1]
             bn = {n: np.zeros(count) for n in ("gamma", "beta", "moving_mean")} | {"moving_variance": np.ones(count)}
             legacy(file, f"bn{i + 1}", {**bn, "gamma": np.full(count, 0.25)})
@@ -197,7 +197,8 @@ def test_every_rule_is_met_by_a_model() -> None:
     assert unseen == UNSEEN
 
 
-UNSEEN = {"SpatialDropout1D", "ActivityRegularization", "TernaryDense"}  # the last has a test of its own
+UNSEEN = {"SpatialDropout1D", "SpatialDropout3D", "ActivityRegularization", "TernaryDense"}  # the last has its own test
+UNSEEN |= {kind for kind in RULES if kind.startswith("Random")}  # one rule for all of them
 
 
 @pytest.mark.parametrize("name", ["planes", "lines", "norms"])
@@ -420,6 +421,67 @@ HOSTILE: Mapping[str, tuple[Callable[[], bytes], str]] = {
     "absurd units": (lambda: edited(lambda c: layer(c, "d")["config"].update(units=1 << 40)), "units is"),
     "other units": (lambda: edited(lambda c: layer(c, "d")["config"].update(units=7)), "kernel of shape [5, 4]"),
     "half precision": (lambda: edited(lambda c: layer(c, "d")["config"].update(dtype="mixed_float16")), "dtype"),
+    "a policy of Keras' own quantization": (
+        lambda: edited(lambda c: layer(c, "d")["config"].update(dtype=quantized_policy("int8"))),
+        "dtype policy 'int8_from_float32'; save the model as it was before model.quantize",
+    ),
+    "a policy of GPTQ": (
+        lambda: edited(lambda c: layer(c, "d")["config"].update(dtype=quantized_policy("gptq/4/128"))),
+        "dtype policy 'gptq/4/128_from_float32'",
+    ),
+    "a policy by its name": (
+        lambda: edited(lambda c: layer(c, "d")["config"].update(dtype="float8_from_float32")),
+        "dtype policy 'float8_from_float32'; save the model as it was before",
+    ),
+    "a policy of the whole model": (
+        lambda: edited(lambda c: c["config"].update(dtype=quantized_policy("int4"))),
+        "node 'adaptive' (Sequential): the dtype policy 'int4_from_float32'",
+    ),
+    "a map of policies": (
+        lambda: edited(lambda c: layer(c, "d")["config"].update(dtype={"class_name": "DTypePolicyMap", "config": {}})),
+        "dtype policy 'DTypePolicyMap'",
+    ),
+    "a quantization without a policy": (
+        lambda: edited(lambda c: layer(c, "d")["config"].update(quantization_mode="int8")),
+        "quantization_mode=int8, which hwq does not know",
+    ),
+    "an unknown key": (
+        lambda: edited(lambda c: layer(c, "d")["config"].update(sharpen=2)),
+        "node 'd' (QDense): sharpen=2, which hwq does not know",
+    ),
+    "an unknown key of the model": (lambda: edited(lambda c: c["config"].update(sharpen=2)), "the key 'sharpen'"),
+    "an unknown key beside a configuration": (
+        lambda: edited(lambda c: layer(c, "d").update(quantizers=[1])),
+        "node 'd' (QDense): the key 'quantizers'",
+    ),
+    "an input of bytes": (
+        lambda: edited(lambda c: c["config"]["layers"][0]["config"].update(dtype="uint8")),
+        "node 'q_in' (QActivation): a tensor of type uint8",
+    ),
+    "an input in half precision": (
+        lambda: edited(lambda c: c["config"]["layers"][0]["config"].update(dtype="bfloat16")),
+        "dtype policy 'bfloat16'",
+    ),
+    "a sparse input": (
+        lambda: edited(lambda c: c["config"]["layers"][0]["config"].update(sparse=True)),
+        "an input that is sparse",
+    ),
+    "a kernel of integers": (
+        lambda: reweighted(lambda g: replace_kernel(g, data=np.ones((5, 4), np.int8))),
+        "kernel is of type int8; save the model in float32, as it was before model.quantize",
+    ),
+    "a weight too many": (
+        lambda: reweighted(lambda g: g.create_dataset("2", data=np.ones(4, "f"))),
+        "the weight 'layers/q_dense/vars/2' belongs to no layer",
+    ),
+    "a layer's weights too many": (
+        lambda: reweighted(lambda g: g.parent.parent.create_dataset("dense/vars/0", data=np.ones(4, "f"))),
+        "the weight 'layers/dense/vars/0' belongs to no layer",
+    ),
+    "somebody's function": (
+        lambda: edited(lambda c: layer(c, "q_in")["config"].update(activation=function_of("evil>relu"))),
+        "custom code ('evil>relu')",
+    ),
     "a quantizer that is none": (
         lambda: edited(lambda c: layer(c, "d")["config"].update(kernel_quantizer="__import__('os')")),
         "node 'd' (QDense): kernel_quantizer",
@@ -455,6 +517,17 @@ HOSTILE: Mapping[str, tuple[Callable[[], bytes], str]] = {
     ),
     "a soft link": (lambda: reweighted(lambda g: replace_kernel(g, link=h5py.SoftLink("/layers"))), "has no kernel"),
 }
+
+
+def quantized_policy(mode: str) -> dict[str, Any]:
+    config = {"mode": mode, "source_name": "float32"}
+    return {"module": "keras.dtype_policies", "class_name": "QuantizedDTypePolicy", "config": config}
+
+
+def function_of(name: str) -> dict[str, Any]:
+    return {"module": "builtins", "class_name": "function", "config": name, "registered_name": name}
+
+
 NOISY = {"class_name": "quantized_bits", "config": {"bits": 4, "qnoise_factor": 0.5}}
 
 

@@ -20,11 +20,15 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Tensor:
-    """A value: its ONNX name, its Keras shape without the batch, and whether it lies channels first there."""
+    """A value: its ONNX name, its Keras shape without the batch, and whether it lies channels first there.
+
+    `integer` is Keras' type of an input of integers, "" elsewhere; hwq and ONNX hold it in float32.
+    """
 
     name: str
     shape: tuple[int, ...]
     first: bool = False
+    integer: str = ""
 
     @property
     def channels(self) -> int:

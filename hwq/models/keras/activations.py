@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from hwq.errors import HwqError, printable
+from hwq.errors import HwqError, UnsupportedError, printable
 from hwq.models.builder import Tensor
 from hwq.models.keras.layer import Layer, table
+from hwq.models.keras.topology import TRUSTED
 from hwq.models.qonnx_domain import Quant
 from hwq.models.quantizer_nodes import activation_node, per_channel
 from hwq.quantizers import Quantizer
@@ -61,7 +62,10 @@ def function_name(spec: Any) -> str | None:
     if isinstance(spec, dict) and spec.get("class_name") == "function":
         spec = spec.get("config")
     if isinstance(spec, str) and "(" not in spec:
-        return spec.rpartition(">")[2]
+        package, _, name = spec.rpartition(">")
+        if package not in TRUSTED:
+            raise UnsupportedError(f"custom code ('{printable(spec)}')", remedy="use functions of Keras or QKeras")
+        return name
     return None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from hwq.errors import HwqError, ModelError, SpecError, UnsupportedError, printable
 from hwq.models.builder import Builder, Floats, Tensor
+from hwq.models.keras.audit import Config
 from hwq.models.keras.topology import LayerSpec
 from hwq.models.keras.weights import Weights
 from hwq.models.quantizer_nodes import Move, as_it_is, constant_node
@@ -31,6 +32,9 @@ SETS_ALPHA = frozenset(
 )  # whose alpha None becomes auto_po2 in a kernel
 
 
+Apply = Callable[[LayerSpec, str, Sequence[Tensor]], Tensor]
+
+
 @dataclass(frozen=True, eq=False)
 class Layer:
     """One call of a layer during conversion; `label` is the name of its result."""
@@ -40,13 +44,16 @@ class Layer:
     weights: Weights
     b: Builder
     keras2: bool
+    args: tuple[Any, ...] = ()  # of the call, a Tensor where a tensor is passed
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    apply: Apply | None = None  # a layer within this one, by its own rule
 
     @property
     def name(self) -> str:
         return self.spec.name
 
     @property
-    def config(self) -> Mapping[str, Any]:
+    def config(self) -> Config:
         return self.spec.config
 
     # -- errors -----------------------------------------------------------------------------------------------------
@@ -107,6 +114,11 @@ class Layer:
         if self.config.get("data_format") not in (None, "channels_last"):
             raise self.fail("data_format channels_first", "build the model with channels_last")
 
+    def inert(self, *keys: str) -> None:
+        """Count keys as read that say nothing in this layer: the docstring of the caller says why."""
+        for key in keys:
+            self.config.get(key)
+
     # -- quantizers and weights -------------------------------------------------------------------------------------
 
     def quantizer(self, key: str, default: Any = None) -> Quantizer | None:
@@ -161,7 +173,7 @@ class Layer:
         return self.b.shared(f"{self.name}_{what}", values, dtype)
 
 
-Rule = Callable[[Layer, tuple[Tensor, ...]], Tensor]
+Rule = Callable[[Layer, tuple[Tensor, ...]], Tensor | tuple[Tensor, ...]]
 Unary = Callable[[Layer, Tensor], Tensor]
 
 

@@ -14,7 +14,8 @@ from hwq.models.keras.layer import MAX_EXTENT, Layer, table
 
 
 def _same(layer: Layer, x: Tensor) -> Tensor:
-    """What acts in training only, is x at inference."""
+    """What acts in training only, is x at inference, whatever its configuration says."""
+    layer.config.read_all()
     return x
 
 
@@ -91,10 +92,33 @@ def _enlarge(layer: Layer, x: Tensor, *, rank: int) -> Tensor:
     return layer.node("Resize", [x, "", scales], Tensor("", shape, True), **options)
 
 
+RANDOM = (
+    "Brightness",
+    "ColorDegeneration",
+    "ColorJitter",
+    "Contrast",
+    "ElasticTransform",
+    "Erasing",
+    "Flip",
+    "GaussianBlur",
+    "Grayscale",
+    "Hue",
+    "Invert",
+    "Perspective",
+    "Posterization",
+    "Rotation",
+    "Saturation",
+    "Sharpness",
+    "Shear",
+    "Translation",
+    "Zoom",
+)  # Random..., which augment images in training
 TRAINING = (
+    *(f"Random{what}" for what in RANDOM),
     "Dropout",
     "SpatialDropout1D",
     "SpatialDropout2D",
+    "SpatialDropout3D",
     "AlphaDropout",
     "GaussianDropout",
     "GaussianNoise",

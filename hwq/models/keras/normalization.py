@@ -41,6 +41,8 @@ class Statistics:
 
 def statistics(layer: Layer, channels: int, inner: str = "") -> Statistics:
     """The parameters of the layer's normalization, or of the one within it."""
+    if inner and layer.config.get("axis", -1) not in (-1, [-1], [3], 3):
+        raise layer.fail(f"a normalization over axis {printable(layer.config.get('axis'))}", "normalize the last axis")
     scale, center = layer.flag("scale", True), layer.flag("center", True)
     names = [n for n, there in (("gamma", scale), ("beta", center)) if there] + ["moving_mean", "moving_variance"]
     found = layer.read(names, inner)

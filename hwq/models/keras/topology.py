@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hwq.errors import ModelError, UnsupportedError, printable
+from hwq.models.keras.arguments import Ref, decoded, tensor_ref, tensors_of
+from hwq.models.keras.audit import Config
+from hwq.models.keras.policy import check_policy
 from hwq.models.keras.weights import Place
 
 MAX_LAYERS = 1 << 14
+OPS = "ops."
 FUNCTIONAL = ("Functional", "Model")
+MODELS = (*FUNCTIONAL, "Sequential")
 TRUSTED = ("qkeras", "keras", "Custom", "builtins", "")
+MODEL_KEYS = frozenset({"name", "trainable", "dtype", "layers", "input_layers", "output_layers", "build_input_shape"})
+ENTRY_KEYS = frozenset(
+    {"module", "class_name", "config", "registered_name", "build_config", "compile_config", "name", "inbound_nodes"}
+    | {"shared_object_id", "backend", "keras_version"}
+)
+NO_EFFECT = frozenset({"mask", "training", "name"})  # call arguments, where they are None or False
 
 
 @dataclass(frozen=True)
@@ -21,24 +32,23 @@ class LayerSpec:
 
     name: str
     kind: str
-    config: Mapping[str, Any]
+    config: Config
     place: Place
 
-
-@dataclass(frozen=True)
-class Ref:
-    """The output of a layer's call number `index`."""
-
-    layer: str
-    index: int
+    @property
+    def is_op(self) -> bool:
+        """Whether it is an operation of keras.ops, not a layer."""
+        return self.kind.startswith(OPS)
 
 
 @dataclass(frozen=True)
 class LayerCall:
-    """A use of a layer; a shared layer has several."""
+    """A use of a layer; a shared layer has several. `args` and `kwargs` hold a `Ref` where a tensor is passed."""
 
     ref: Ref
     inputs: tuple[Ref, ...]
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -52,15 +62,20 @@ class Topology:
     outputs: tuple[Ref, ...]
 
 
-def read_topology(config: Mapping[str, Any]) -> Topology:
-    """The graph of a model's configuration. Raises `HwqError` where it is damaged or not Sequential or Functional."""
+def read_topology(config: Mapping[str, Any], place: Place | None = None) -> Topology:
+    """The graph of a model's configuration; `place` is that of a model within another.
+
+    Raises `HwqError` where it is damaged or not Sequential or Functional.
+    """
     kind, inner = config.get("class_name"), config.get("config")
-    if kind == "Sequential":
-        if isinstance(inner, list):  # Keras 1 and early Keras 2
-            inner = {"name": "sequential", "layers": inner}
-        return _sequential(_mapping(inner, "the model"))
-    if kind in FUNCTIONAL:
-        return _functional(_mapping(inner, "the model"))
+    if kind == "Sequential" and isinstance(inner, list):  # Keras 1 and early Keras 2
+        inner = {"name": "sequential", "layers": inner}
+    if kind in MODELS:
+        checked = _mapping(inner, "the model")
+        name = _model_name(checked)
+        _refuse_unknown(checked, MODEL_KEYS, name, str(kind))
+        check_policy(checked.get("dtype"), name, str(kind))
+        return _sequential(checked, place) if kind == "Sequential" else _functional(checked, place)
     raise UnsupportedError(
         f"a model of class '{printable(kind)}'", remedy="hwq converts Sequential and Functional models"
     )
@@ -77,8 +92,30 @@ def _mapping(value: Any, what: str) -> Mapping[str, Any]:
     return value
 
 
-def _layers(config: Mapping[str, Any], input_counts: bool) -> Iterator[LayerSpec]:
-    """The layers in order; Keras does not count a Sequential model's input layer."""
+def _refuse_unknown(entry: Mapping[str, Any], known: frozenset[str], name: str, kind: str) -> None:
+    """Refuse what an entry says under a key that nothing here reads."""
+    for key, value in entry.items():
+        if key not in known and value is not None and value is not False:
+            raise UnsupportedError(
+                f"the key '{printable(key)}' in its description", node=name, op=kind, remedy="hwq does not know it"
+            )
+
+
+def inner_spec(entry: Any, outer: LayerSpec, attribute: str) -> LayerSpec:
+    """The description of a layer that another one holds; its weights lie below the outer layer's."""
+    entry = _mapping(entry, "a layer")
+    config, kind = _mapping(entry.get("config"), "a layer"), entry.get("class_name")
+    name = config.get("name", outer.name)
+    if not isinstance(kind, str) or not isinstance(name, str):
+        raise ModelError("an inner layer without a class", node=outer.name, op=outer.kind, remedy="save it again")
+    _check_origin(entry, name, kind)
+    _refuse_unknown(entry, ENTRY_KEYS, name, kind)
+    place = Place(name, f"{outer.place.group}/{attribute}", outer.place.outer or outer.place.name)
+    return LayerSpec(outer.name, kind, Config(config), place)
+
+
+def _layers(config: Mapping[str, Any], input_counts: bool, within: Place | None) -> Iterator[LayerSpec]:
+    """The layers in order; Keras does not count a Sequential model's input layer, nor operations."""
     listed = config.get("layers")
     if not isinstance(listed, list) or not listed or len(listed) > MAX_LAYERS:
         raise ModelError("the configuration lists no layers", remedy="save the model again")
@@ -92,13 +129,23 @@ def _layers(config: Mapping[str, Any], input_counts: bool) -> Iterator[LayerSpec
             raise ModelError("a layer without a name or class", remedy="save the model again")
         kind = kind.removeprefix("qkeras>")  # legacy files write registered names
         _check_origin(entry, name, kind)
+        _refuse_unknown(entry, ENTRY_KEYS, name, kind)
         group = snake_case(kind)
-        if kind == "InputLayer" and not input_counts:
-            yield LayerSpec(name, kind, inner, Place(name, ""))
+        if _is_operation(entry) or (kind == "InputLayer" and not input_counts):
+            kind = f"{OPS}{kind}" if kind != "InputLayer" else kind
+            yield LayerSpec(name, kind, Config(inner), Place(name, ""))
             continue
         number = counts.get(group, 0)
         counts[group] = number + 1
-        yield LayerSpec(name, kind, inner, Place(name, f"{group}_{number}" if number else group))
+        group = f"{group}_{number}" if number else group
+        outer = "" if within is None else within.outer or within.name
+        path = group if within is None else f"{within.group}/layers/{group}"
+        yield LayerSpec(name, kind, Config(inner), Place(name, path, outer))
+
+
+def _is_operation(entry: Mapping[str, Any]) -> bool:
+    """Whether an entry is an operation of keras.ops, which may share its name with a layer."""
+    return ".ops" in str(entry.get("module", ""))
 
 
 def _check_origin(entry: Mapping[str, Any], name: str, kind: str) -> None:
@@ -120,8 +167,8 @@ def _unique(layers: Iterator[LayerSpec]) -> dict[str, LayerSpec]:
     return found
 
 
-def _sequential(config: Mapping[str, Any]) -> Topology:
-    layers = _unique(_layers(config, input_counts=False))
+def _sequential(config: Mapping[str, Any], place: Place | None) -> Topology:
+    layers = _unique(_layers(config, False, place))
     order = list(layers)
     first = layers[order[0]]
     if first.kind != "InputLayer":
@@ -129,7 +176,7 @@ def _sequential(config: Mapping[str, Any]) -> Topology:
         name = f"{first.name}_input"
         while name in layers:
             name += "_"
-        layers = {name: LayerSpec(name, "InputLayer", {"batch_input_shape": shape}, Place(name, "")), **layers}
+        layers = {name: LayerSpec(name, "InputLayer", Config({"batch_input_shape": shape}), Place(name, "")), **layers}
         order = list(layers)
     refs = [Ref(name, 0) for name in order]
     calls = [LayerCall(ref, (refs[i - 1],) if i else ()) for i, ref in enumerate(refs)]
@@ -141,8 +188,8 @@ def _model_name(config: Mapping[str, Any]) -> str:
     return name if isinstance(name, str) and name else "model"
 
 
-def _functional(config: Mapping[str, Any]) -> Topology:
-    layers = _unique(_layers(config, input_counts=True))
+def _functional(config: Mapping[str, Any], place: Place | None) -> Topology:
+    layers = _unique(_layers(config, True, place))
     calls: dict[Ref, LayerCall] = {}
     for entry in config["layers"]:
         name = entry["config"].get("name", entry.get("name"))
@@ -153,65 +200,53 @@ def _functional(config: Mapping[str, Any]) -> Topology:
             calls[Ref(name, 0)] = LayerCall(Ref(name, 0), ())
             continue
         for index, node in enumerate(nodes):
-            calls[Ref(name, index)] = LayerCall(Ref(name, index), tuple(_inputs_of(node, layers[name])))
+            calls[Ref(name, index)] = _layer_call(Ref(name, index), node, layers[name])
     inputs = tuple(_ends(config.get("input_layers"), "input_layers"))
     outputs = tuple(_ends(config.get("output_layers"), "output_layers"))
     for ref in (*inputs, *outputs):
-        if ref not in calls:
+        if ref.call not in calls:
             raise ModelError(f"no layer makes '{printable(ref.layer)}'", remedy="save the model again")
     return Topology(_model_name(config), layers, tuple(_ordered(calls, outputs)), inputs, outputs)
 
 
-def _inputs_of(node: Any, layer: LayerSpec) -> Iterator[Ref]:
-    """The tensors that a call reads: `[[layer, node, tensor, kwargs], ...]` (legacy) or `{"args", "kwargs"}`."""
+def _layer_call(ref: Ref, node: Any, layer: LayerSpec) -> LayerCall:
+    """A call: `[[layer, node, tensor, kwargs], ...]` (legacy) or `{"args", "kwargs"}`."""
+    kwargs: dict[str, Any] = {}
     if isinstance(node, dict):
-        if any(True for _ in _tensors(node.get("kwargs", {}))):
+        args = decoded(node.get("args", []), layer.name)
+        kwargs = dict(_mapping(decoded(node.get("kwargs", {}), layer.name), "a call"))
+        if not isinstance(args, list):
+            raise ModelError("a call without arguments", node=layer.name, op=layer.kind, remedy="save it again")
+    else:
+        if isinstance(node, list) and len(node) >= 3 and isinstance(node[0], str):
+            node = [node]
+        if not isinstance(node, list):
+            raise ModelError("an inbound node that is no list", node=layer.name, op=layer.kind, remedy="save it again")
+        args = [tensor_ref(item) for item in node]
+        for item in node:
+            if len(item) > 3:
+                kwargs |= dict(_mapping(item[3], "a call"))
+    kwargs = {k: v for k, v in kwargs.items() if not (k == "name" or (k in NO_EFFECT and (v is None or v is False)))}
+    for key in kwargs:
+        if key in NO_EFFECT:
             raise UnsupportedError(
-                "tensors as keyword arguments", node=layer.name, op=layer.kind, remedy="pass them first"
+                f"the call argument {key}={printable(kwargs[key])}",
+                node=layer.name,
+                op=layer.kind,
+                remedy="hwq converts inference without masks: call the layer without it",
             )
-        yield from _tensors(node.get("args", []))
-        return
-    if isinstance(node, list) and len(node) >= 3 and isinstance(node[0], str):
-        node = [node]
-    if not isinstance(node, list):
-        raise ModelError("an inbound node that is no list", node=layer.name, op=layer.kind, remedy="save it again")
-    for item in node:
-        ref = _ref(item)
-        if len(item) > 3 and isinstance(item[3], dict) and set(item[3]) - {"training", "mask", "name"}:
-            raise UnsupportedError("call arguments", node=layer.name, op=layer.kind, remedy="use layers without them")
-        yield ref
-
-
-def _tensors(value: Any) -> Iterator[Ref]:
-    """The Keras tensors in a nest of lists and dictionaries, left to right."""
-    pending = [value]
-    while pending:
-        item = pending.pop()
-        if isinstance(item, dict) and item.get("class_name") == "__keras_tensor__":
-            yield _ref(_mapping(item.get("config"), "a tensor").get("keras_history"))
-        elif isinstance(item, dict):
-            pending.extend(reversed(list(item.values())))
-        elif isinstance(item, list):
-            pending.extend(reversed(item))
-
-
-def _ref(item: Any) -> Ref:
-    if not isinstance(item, list) or len(item) < 3 or not isinstance(item[0], str) or type(item[1]) is not int:
-        raise ModelError("a tensor without layer, node and index", remedy="save the model again")
-    if item[2] != 0:
-        raise UnsupportedError("a second output of a layer", node=item[0], remedy="use layers with one output")
-    return Ref(item[0], item[1])
+    return LayerCall(ref, tuple(tensors_of([args, list(kwargs.values())])), tuple(args), kwargs)
 
 
 def _ends(value: Any, what: str) -> Iterator[Ref]:
     """`["layer", 0, 0]`, or a nest of such, in order."""
     if isinstance(value, list) and len(value) == 3 and isinstance(value[0], str):
-        yield _ref(value)
+        yield tensor_ref(value)
     elif isinstance(value, list | dict) and value:
         for item in value if isinstance(value, list) else value.values():
             if not isinstance(item, list):
                 raise ModelError(f"{what} is damaged", remedy="save the model again")
-            yield _ref(item)
+            yield tensor_ref(item)
     else:
         raise ModelError(f"the configuration has no {what}", remedy="save the model again")
 
@@ -220,13 +255,13 @@ def _ordered(calls: Mapping[Ref, LayerCall], outputs: tuple[Ref, ...]) -> Iterat
     """The calls that the outputs need, each after its inputs; a circle is refused."""
     done: set[Ref] = set()
     open_: set[Ref] = set()
-    stack = list(reversed(outputs))
+    stack = [ref.call for ref in reversed(outputs)]
     while stack:
         ref = stack[-1]
         call = calls.get(ref)
         if call is None:
             raise ModelError(f"no layer makes '{printable(ref.layer)}'", remedy="save the model again")
-        waiting = [r for r in call.inputs if r not in done]
+        waiting = [r.call for r in call.inputs if r.call not in done]
         if ref in done or not waiting:
             stack.pop()
             open_.discard(ref)
