@@ -35,6 +35,7 @@ class Element:
     hi: int | None
     after: int
     levels: tuple[Fraction, ...] | None
+    opened: int = 0  # so many of the last levels are reached above themselves
 
     def scaled(self, x: Fraction) -> Fraction:
         """What is rounded, as a code; the value itself where levels are counted."""
@@ -62,13 +63,14 @@ def element(op: real.RealOp, shape: Shape, index: int) -> Element:
     scale, offset = Fraction(at(op.scale, shape, index)), Fraction(at(op.offset, shape, index))
     after = offset / scale
     whole_after = int(after) if after.denominator == 1 else 0
-    return Element(1 / scale, Fraction(0), Rounding.FLOOR, None, None, whole_after, levels)
+    return Element(1 / scale, Fraction(0), Rounding.FLOOR, None, None, whole_after, levels, op.opened)
 
 
 def code_of(place: Element, x: Fraction) -> int:
     """The code of the real number x."""
     if place.levels is not None:
-        return place.after + sum(1 for t in place.levels if t <= x)
+        closed = len(place.levels) - place.opened
+        return place.after + sum(1 for k, t in enumerate(place.levels) if (t <= x if k < closed else t < x))
     value = place.a * x + place.b
     pair = np.asarray([value.numerator], dtype=object), np.asarray([value.denominator], dtype=object)
     code = int(round_ratio(*pair, place.rounding)[0]) + place.after

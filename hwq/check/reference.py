@@ -146,7 +146,8 @@ def compare(
     run = guarded(name, executor or EXECUTORS[name])
     inputs = _float32(graph, meaning, x)
     ours = simulated(meaning, inputs)
-    quantizers = list(_quantizers(meaning, ours))
+    written = {name for node in model.graph.node for name in node.output}  # not what stands in a branch only
+    quantizers = [q for q in _quantizers(meaning, ours) if q.tensor in written]
     outputs = {p.name: p for p in graph.outputs}
     wanted = list(dict.fromkeys([*(q.tensor for q in quantizers), *outputs]))
     theirs = evaluated(run, model, inputs, wanted)

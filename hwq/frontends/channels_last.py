@@ -21,7 +21,7 @@ def _transposed(call: Call, x: Signal, perm: tuple[int, ...]) -> Signal:
 
 def conv(call: Call) -> list[Value]:
     """The channels become axis 1 and the last one again after; weights alike."""
-    x, weights = call.signal(0), weights_of(call, 1)
+    x, weights = call.signal(0), weights_of(call, 1, 0)
     rank = len(x.shape)
     if rank < 3 or len(weights.shape) != rank:
         raise call.broken(f"weights of shape {list(weights.shape)} for an activation of {list(x.shape)}")

@@ -52,12 +52,12 @@ def biased(call: Call, y: Signal, index: int) -> Signal:
 
 def conv(call: Call) -> list[Value]:
     """y = sum over the window of x w, plus bias (ONNX Conv)."""
-    return [biased(call, convolved(call, call.signal(0), weights_of(call, 1)), 2)]
+    return [biased(call, convolved(call, call.signal(0), weights_of(call, 1, 0)), 2)]
 
 
 def conv_transpose(call: Call) -> list[Value]:
     """A convolution with the turned kernel over the data with stride - 1 zeros between its elements."""
-    x, weights = call.signal(0), weights_of(call, 1)
+    x, weights = call.signal(0), weights_of(call, 1, 1)
     rank = len(x.shape) - 2
     if rank < 1 or len(weights.shape) != rank + 2 or weights.shape[0] != x.shape[1]:
         raise call.broken(f"weights of shape {list(weights.shape)} for an activation of {list(x.shape)}")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from onnx import helper
 
+from hwq.frontends import coded
 from hwq.frontends.call import MAX_ELEMENTS, Call, Signal, Value
 from hwq.ir.constants import Coded
 
@@ -61,7 +62,12 @@ def fold(call: Call) -> list[Value]:
     """The outputs of a node whose inputs are all constants. Only ops on a list; growth is bounded beforehand."""
     if call.kind not in SAFE:
         raise call.fail("hwq does not fold this op on constants", "fold the constant part of the model before export")
-    arrays = [None if v is None else v.values() if isinstance(v, Coded) else v for v in call.inputs]
+    if call.kind == "Where" and len(call.inputs) == 3:
+        condition, left, right = (call.value(i) for i in range(3))
+        kept = coded.chosen(condition, left, right) if isinstance(condition, np.ndarray) else None
+        if kept is not None:
+            return [kept]
+    arrays = [None if v is None else _single(v) if isinstance(v, Coded) else v for v in call.inputs]
     given = [a for a in arrays if a is not None and not isinstance(a, Signal)]
     try:
         _bound_growth(call, given)
@@ -79,6 +85,11 @@ def fold(call: Call) -> list[Value]:
     except Exception as error:
         raise call.fail(f"folding it failed ({type(error).__name__})", "fold the constant part before export") from None
     return [np.asarray(r, dtype=np.float64) if np.asarray(r).dtype.kind == "f" else np.asarray(r) for r in results]
+
+
+def _single(value: Coded) -> Any:
+    """The values of codes as their tensor holds them, in float32."""
+    return value.values().astype(np.float32).astype(np.float64)
 
 
 def _bound_growth(call: Call, given: list[Any]) -> None:

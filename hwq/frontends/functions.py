@@ -12,6 +12,7 @@ from types import MappingProxyType
 import numpy as np
 
 from hwq.frontends import folding
+from hwq.frontends.broadcast import broadcast
 from hwq.frontends.call import Call, Rule, Signal, Value
 from hwq.frontends.standard import affine
 from hwq.functions.arithmetic import FLOAT64
@@ -31,8 +32,7 @@ def applied(call: Call, x: Value, function: str, *arguments: Rationals) -> list[
             values = np.asarray(call.array(0, "input 0"), dtype=np.float64)
             return [np.asarray(FUNCTIONS[function].formula(FLOAT64, values, *(to_float(v) for v in arguments)))]
     for parameter in arguments:
-        if parameter.size > 1 and np.broadcast_shapes(x.shape, parameter.shape) != x.shape:
-            raise call.fail("a parameter that broadcasts the activation", "give one value per tensor or per channel")
+        x = broadcast(call, x, *([] if parameter.shape == (1,) else [parameter.shape]))
     return list(call.emit(real.Unary(function, tuple(arguments)), [x], x.shape))
 
 

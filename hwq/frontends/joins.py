@@ -5,8 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from types import MappingProxyType
 
-import numpy as np
-
+from hwq.frontends.broadcast import broadcast
 from hwq.frontends.call import Call, Rule, Signal, Value
 from hwq.frontends.folding import fold
 from hwq.frontends.standard import affine, joined
@@ -51,12 +50,7 @@ def _extremum(call: Call, largest: bool) -> list[Value]:
         result = joined(call, real.Extremum(largest), result, other)
     for i in constants:
         bound = call.exact(i, f"input {i}")
-        try:
-            fits = np.broadcast_shapes(result.shape, bound.shape) == result.shape
-        except ValueError:
-            raise call.broken(f"shapes {list(result.shape)} and {list(bound.shape)} do not broadcast") from None
-        if not fits:
-            raise call.fail("an activation broadcast by a constant", "expand the activation before")
+        result = broadcast(call, result, *([] if bound.shape == (1,) else [bound.shape]))
         clip = real.Clip(bound, None) if largest else real.Clip(None, bound)
         (result,) = call.emit(clip, [result], result.shape)
     return [result]

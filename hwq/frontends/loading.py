@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import prod
 from pathlib import Path
 from types import MappingProxyType
@@ -16,6 +16,7 @@ from google.protobuf.message import DecodeError
 from onnx import numpy_helper
 
 from hwq.errors import ModelError, UnsupportedError, printable
+from hwq.frontends.inlining import graphs_of, inlined
 
 MAX_ELEMENTS = 1 << 31  # of one tensor
 MAX_AXES = 16
@@ -41,9 +42,9 @@ def load_model(source: Source) -> tuple[onnx.ModelProto, Path | None]:
 
 
 def load_file(source: Source) -> tuple[onnx.ModelProto, Path | None, bytes | None]:
-    """The same, and the bytes that were parsed."""
+    """The same, and the bytes that were parsed. Model-local functions are replaced by their bodies."""
     if isinstance(source, onnx.ModelProto):
-        return _plausible(source, "the model"), None, None
+        return inlined(_plausible(source, "the model")), None, None
     folder: Path | None = None
     if isinstance(source, bytes):
         data, label = source, "the model"
@@ -65,7 +66,7 @@ def load_file(source: Source) -> tuple[onnx.ModelProto, Path | None, bytes | Non
         raise ModelError(
             f"'{label}' is not an ONNX file, or is cut short", remedy="export or download it again"
         ) from None
-    return _plausible(model, label), folder, data
+    return inlined(_plausible(model, label)), folder, data
 
 
 def _plausible(model: onnx.ModelProto, label: str) -> onnx.ModelProto:
@@ -87,9 +88,22 @@ def _texts(model: onnx.ModelProto) -> Iterator[Any]:
     yield from (e.value for tensor in graph.initializer for e in tensor.external_data)
     for note in graph.quantization_annotation:
         yield from (note.tensor_name, *(e.value for e in note.quant_parameter_tensor_names))
-    for node in graph.node:
+    yield from _node_texts(graph.node)
+    for function in model.functions:
+        yield from (function.name, function.domain, *function.input, *function.output, *function.attribute)
+        yield from (o.domain for o in function.opset_import)
+        yield from _node_texts(function.node)
+
+
+def _node_texts(nodes: Iterable[onnx.NodeProto]) -> Iterator[Any]:
+    for node in nodes:
         yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
-        yield from (attribute.name for attribute in node.attribute)
+        for attribute in node.attribute:
+            yield from (attribute.name, attribute.ref_attr_name)
+        for graph in graphs_of(node):
+            yield from (graph.name, *(t.name for t in graph.initializer))
+            yield from (info.name for infos in (graph.input, graph.output) for info in infos)
+            yield from _node_texts(graph.node)
 
 
 def read_tensor(tensor: onnx.TensorProto, folder: Path | None) -> npt.NDArray[Any]:

@@ -16,6 +16,7 @@ from onnx import helper
 from hwq.errors import HwqError, ModelError, SpecError, UnsupportedError, printable
 from hwq.frontends import (
     channels_last,
+    choices,
     conv,
     folding,
     functions,
@@ -32,8 +33,9 @@ from hwq.frontends import (
     spatial,
     standard,
 )
-from hwq.frontends.call import MAX_ELEMENTS, Call, Rule, Signal, Value
+from hwq.frontends.call import MAX_ELEMENTS, Array, Call, Rule, Signal, Value
 from hwq.frontends.decomposed import without_the_parts
+from hwq.frontends.inlining import namer, names_of, spliced
 from hwq.frontends.loading import Source, element_types, load_model, read_tensor, stored_tensor, widened
 from hwq.frontends.order import in_order
 from hwq.ir.hardware import Shape
@@ -46,6 +48,7 @@ STANDARD: Mapping[str, Rule] = MappingProxyType(
         **shapes.RULES,
         **standard.RULES,
         **joins.RULES,
+        **choices.RULES,
         **conv.RULES,
         **pooling.RULES,
         **spatial.RULES,
@@ -84,7 +87,7 @@ REFUSED: Mapping[str, tuple[str, str]] = MappingProxyType(
         "LSTM": ("a recurrent layer", "hwq compiles feed-forward models"),
         "GRU": ("a recurrent layer", "hwq compiles feed-forward models"),
         "RNN": ("a recurrent layer", "hwq compiles feed-forward models"),
-        "If": ("control flow", "export a straight graph"),
+        "If": ("control flow that depends on data", "compute both branches, and choose with Where or Mul"),
         "Loop": ("control flow", "export a straight graph"),
         "Scan": ("control flow", "export a straight graph"),
     }
@@ -135,11 +138,12 @@ class _Walk:
         self.nodes: list[RealNode] = []
         self.shapes: dict[str, Shape] = {}
         self.fresh = unique_namer()
+        self.named = namer(names_of(model.graph))
         self.seed = stochastic
         self.folded = 0  # elements that folding has added to the model's constants
 
     def run(self) -> RealGraph:
-        self._read_constants()
+        self._read_constants(self.graph)
         inputs = self._read_inputs()
         unknown = sorted(set(self.stated) - {i.name for i in inputs})
         if unknown:
@@ -156,12 +160,12 @@ class _Walk:
             tensors = {name: edge for name, edge in tensors.items() if edge in made}
         return RealGraph(self.graph.name or "model", inputs, outputs, tuple(nodes), self.shapes, tensors)
 
-    def _read_constants(self) -> None:
-        for tensor in self.graph.initializer:
+    def _read_constants(self, graph: onnx.GraphProto) -> None:
+        for tensor in graph.initializer:
             if tensor.name in self.env:
                 raise ModelError(f"tensor '{tensor.name}' is defined twice", remedy="export the model again")
             self.env[tensor.name] = stored_tensor(tensor, self.folder)
-        if self.graph.sparse_initializer:
+        if graph.sparse_initializer:
             raise UnsupportedError("sparse initializers", remedy="store the weights densely")
 
     def _read_inputs(self) -> tuple[RealInput, ...]:
@@ -199,6 +203,10 @@ class _Walk:
                 op=node.op_type,
                 remedy="remove what depends on it",
             )
+        condition = self.env[node.input[0]] if node.op_type == "If" and len(node.input) == 1 else None
+        if isinstance(condition, np.ndarray) and RULES.get(node.domain) is STANDARD:
+            self._branch(node, condition)
+            return
         call = Call(
             name=node.name,
             kind=node.op_type,
@@ -218,6 +226,25 @@ class _Walk:
         for name, value in zip(node.output, values, strict=False):
             if name:
                 self.env[name] = value
+
+    def _branch(self, node: onnx.NodeProto, condition: Array) -> None:
+        """Visit the branch that a constant condition takes, as nodes of the graph around it."""
+        if condition.size != 1 or condition.dtype != np.bool_:
+            raise ModelError(
+                f"a condition of shape {list(condition.shape)}, type {condition.dtype}",
+                node=node.name,
+                op=node.op_type,
+                remedy="the op takes one bool: export the model again",
+            )
+        taken = "then_branch" if condition.reshape(-1)[0] else "else_branch"
+        branch = next((a.g for a in node.attribute if a.name == taken and a.HasField("g")), None)
+        if branch is None:
+            raise ModelError(f"no {taken}", node=node.name, op=node.op_type, remedy="export the model again")
+        body = spliced(branch, node, self.named)
+        self._read_constants(body)
+        self.types.update(element_types(body))
+        for inner in in_order(body.node, set(self.env)):
+            self._visit(inner)
 
     def _input(self, node: onnx.NodeProto, name: str) -> Value | None:
         """What a node reads: constants as float64, except where large ones are quantized at once."""
@@ -265,7 +292,8 @@ class _Walk:
 
     def _attribute(self, node: onnx.NodeProto, attribute: onnx.AttributeProto) -> Any:
         if attribute.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS):
-            raise UnsupportedError("control flow", node=node.name, op=node.op_type, remedy="export a straight graph")
+            found, remedy = REFUSED.get(node.op_type, ("control flow", "export a straight graph"))
+            raise UnsupportedError(found, node=node.name, op=node.op_type, remedy=remedy)
         if attribute.type == onnx.AttributeProto.TENSOR:
             try:
                 return read_tensor(attribute.t, self.folder)

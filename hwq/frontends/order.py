@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from heapq import heapify, heappop, heappush
 
 import onnx
 
 from hwq.errors import ModelError
+from hwq.frontends.inlining import graphs_of
+
+
+def reads(node: onnx.NodeProto) -> Iterator[str]:
+    """The tensors that a node needs: its inputs, and what the graphs in it read from outside."""
+    yield from node.input
+    for graph in graphs_of(node):
+        own = {t.name for t in graph.initializer} | {i.name for i in graph.input}
+        own |= {o for n in graph.node for o in n.output}
+        yield from (name for inner in graph.node for name in reads(inner) if name not in own)
+        yield from (o.name for o in graph.output if o.name not in own)
 
 
 def in_order(nodes: Sequence[onnx.NodeProto], known: set[str]) -> list[onnx.NodeProto]:
@@ -22,7 +33,7 @@ def in_order(nodes: Sequence[onnx.NodeProto], known: set[str]) -> list[onnx.Node
     missing: list[int] = []  # per node, how many of its inputs are not there yet
     readers: dict[str, list[int]] = {}
     for i, node in enumerate(nodes):
-        wanted = {n for n in node.input if n and n not in known}
+        wanted = {n for n in reads(node) if n and n not in known}
         for name in wanted:
             if name not in maker:
                 raise ModelError(
@@ -61,5 +72,5 @@ def _on_cycle(nodes: Sequence[onnx.NodeProto], maker: dict[str, int], seen: set[
     visited: set[int] = set()
     while start not in visited:
         visited.add(start)
-        start = next(maker[n] for n in nodes[start].input if n and n not in seen)
+        start = next(maker[n] for n in reads(nodes[start]) if n and n not in seen)
     return start

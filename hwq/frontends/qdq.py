@@ -53,15 +53,15 @@ def along(call: Call, parameter: Array, shape: Shape, what: str) -> Array:
     return np.repeat(parameter, block, axis=axis).take(np.arange(shape[axis]), axis=axis)
 
 
-def scale_of(call: Call, index: int, shape: Shape, what: str = "the scale") -> Rationals:
-    """An exact, positive scale, broadcastable to the tensor."""
+def scale_of(call: Call, index: int, shape: Shape, what: str = "the scale", dead: bool = False) -> Rationals:
+    """An exact, positive scale, broadcastable to the tensor; 0 only where channels may be `dead`."""
     value = call.value(index)
     if isinstance(value, Signal):
         raise call.fail(
             f"dynamic quantization: {what} is computed from data", "quantize statically, with a calibrated scale"
         )
     scale = along(call, call.exact(index, what), shape, what)
-    if any(v <= 0 for v in scale.reshape(-1)):
+    if any(v < 0 or (v == 0 and not dead) for v in scale.reshape(-1)):
         raise call.fail(f"{what} is not positive", "retrain or re-export the model")
     return squeeze_uniform(scale)
 
@@ -105,17 +105,24 @@ def quantizer(scale: Rationals, zero: Codes, lo: int, hi: int) -> real.Quantize:
 
 
 def dequantized(call: Call, x: Value, scale: Rationals, zero: Codes) -> Value:
-    """(x - zero) * scale."""
+    """(x - zero) * scale. Weights of scale 0 are 0 whatever their codes, and are stored as such."""
     if isinstance(x, Signal | Coded):
         offset = squeeze_uniform(np.asarray(-rationals(zero) * scale, dtype=object))
     if isinstance(x, Signal):
         return affine(call, x, scale, offset)
     if isinstance(x, Coded):
+        if not np.all(scale):
+            raise call.fail("a scale of 0 for a tensor that was quantized in the graph", "store it quantized")
         return Coded(x.codes, x.scale * scale, squeeze_uniform(np.asarray(x.offset * scale + offset, dtype=object)))
     whole = np.rint(x).astype(np.int64)
     if not np.array_equal(whole, x):
         raise call.broken("it dequantizes a tensor that holds no integers")
-    return Coded(np.asarray(np.atleast_1d(whole) - zero), scale, scalar(0))
+    codes = np.asarray(np.atleast_1d(whole) - zero)
+    dead = np.asarray(scale == 0, dtype=bool)
+    if dead.any():
+        codes = np.where(dead, 0, codes)
+        scale = squeeze_uniform(np.where(dead, scalar(1), scale))
+    return Coded(codes, scale, scalar(0))
 
 
 def quantize_linear(call: Call) -> list[Value]:
@@ -132,7 +139,8 @@ def dequantize_linear(call: Call) -> list[Value]:
     _not_blocked(call, x)
     if call.types[0] not in INTEGERS and call.types[0] != 0:
         raise call.fail("a tensor of no integer type to dequantize", "hwq does not compile minifloat")
-    return [dequantized(call, x, scale_of(call, 1, x.shape), zero_of(call, 2, x.shape))]
+    scale = scale_of(call, 1, x.shape, dead=not isinstance(x, Signal))
+    return [dequantized(call, x, scale, zero_of(call, 2, x.shape))]
 
 
 RULES: MappingProxyType[str, Rule] = MappingProxyType(

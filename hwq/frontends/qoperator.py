@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from hwq.frontends import conv, functions, pooling, shapes, softmax, standard
-from hwq.frontends.call import Call, Rule, Value
+from hwq.frontends.call import Call, Rule, Signal, Value
 from hwq.frontends.qdq import code_limits, dequantized, quantizer, scale_of, zero_of
 from hwq.frontends.qonnx import quantize
 from hwq.ir.constants import Coded
@@ -31,8 +31,18 @@ def derived(call: Call, inputs: Sequence[Value | None], types: Sequence[int] = (
 def _operand(call: Call, index: int, axis: int = -1) -> Value:
     """Inputs `index`, + 1 and + 2 (codes, scale, zero point) as a real tensor; parameters may run along `axis`."""
     x = call.value(index)
-    seen = derived(call, call.inputs, call.types, axis=axis)
-    return dequantized(call, x, scale_of(seen, index + 1, x.shape), zero_of(seen, index + 2, x.shape))
+    seen = derived(call, [_flat(v, axis) for v in call.inputs], call.types, axis=axis)
+    constant = not isinstance(x, Signal)
+    scale = scale_of(seen, index + 1, x.shape, dead=constant)
+    return dequantized(call, x, scale, zero_of(seen, index + 2, x.shape))
+
+
+def _flat(value: Value | None, axis: int) -> Value | None:
+    """A scale or zero point that is written with as many axes as the operand, (1, N) or (M, 1), as a vector."""
+    if not isinstance(value, np.ndarray) or value.ndim < 2:
+        return value
+    long = [i for i, d in enumerate(value.shape) if d > 1]
+    return value.reshape(-1) if long in ([], [axis % value.ndim]) else value
 
 
 def _quantized(call: Call, x: Value, index: int) -> list[Value]:

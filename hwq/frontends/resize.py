@@ -1,13 +1,15 @@
-"""ONNX Resize and Upsample: nearest by positions, linear by one matrix per axis, both in exact arithmetic."""
+"""ONNX Resize and Upsample: nearest by the positions that executors find, linear by one exact matrix per axis."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
 from types import MappingProxyType
 
 import numpy as np
+import numpy.typing as npt
 
 from hwq.frontends.call import MAX_ELEMENTS, Call, Rule, Signal, Value
 from hwq.frontends.shapes import moved, shape_of
@@ -17,24 +19,46 @@ from hwq.ir.constants import GRID_BITS, Coded
 from hwq.ir.hardware import Shape
 from hwq.ir.selection import Selection
 from hwq.numeric.fixed import Codes
-from hwq.numeric.rational import scalar
+from hwq.numeric.rational import scalar, simplest_of_float32
 
-Scales = dict[int, tuple[Fraction, int]]
-"""Per resized axis, its scale and its output extent."""
+Floats = npt.NDArray[np.float64]
+OLD = "cut, or up where the data shrink"  # how nearest rounded before opset 11 named modes
 
-NEAREST: MappingProxyType[str, Callable[[Fraction], int]] = MappingProxyType(
+
+@dataclass(frozen=True)
+class Stretch:
+    """How one axis is resized: to `length` elements, by the `ratio` that float32 holds as `single`."""
+
+    ratio: Fraction
+    single: np.float32
+    length: int
+
+
+Scales = dict[int, Stretch]
+"""By axis, those that change."""
+
+TIE = 1e-6  # how near to a half a position counts as one, where halves are told apart: executors' float32 noise
+
+
+def _with_ties(x: Floats) -> Floats:
+    half = np.floor(x) + 0.5
+    return np.where(np.abs(x - half) < TIE, half, x)
+
+
+NEAREST: MappingProxyType[str, Callable[[Floats], Floats]] = MappingProxyType(
     {
-        "round_prefer_floor": lambda x: (x - Fraction(1, 2)).__ceil__(),
-        "round_prefer_ceil": lambda x: (x + Fraction(1, 2)).__floor__(),
-        "floor": lambda x: x.__floor__(),
-        "ceil": lambda x: x.__ceil__(),
+        "round_prefer_floor": lambda x: np.ceil(_with_ties(x) - 0.5),
+        "round_prefer_ceil": lambda x: np.floor(_with_ties(x) + 0.5),
+        "floor": np.floor,
+        "ceil": np.ceil,
     }
 )
+"""Of positions in float32, widened so that the half is added exactly."""
 
 
-def _source(call: Call, how: str, o: int, n: int, scale: Fraction, length: int) -> Fraction:
+def _source(call: Call, how: str, o: int, n: int, by: Stretch) -> Fraction:
     """The position in the data that output `o` looks at (ONNX Resize, coordinate_transformation_mode)."""
-    half = Fraction(1, 2)
+    half, scale, length = Fraction(1, 2), by.ratio, by.length
     if how == "asymmetric":
         return o / scale
     if how == "half_pixel":
@@ -51,25 +75,54 @@ def _source(call: Call, how: str, o: int, n: int, scale: Fraction, length: int) 
     raise call.fail(f"coordinate_transformation_mode '{how}'", "use asymmetric, half_pixel or align_corners")
 
 
+def _float32_sources(call: Call, how: str, n: int, by: Stretch) -> Floats:
+    """The same positions in the float32 arithmetic of the executors, all at once.
+
+    Which element is nearest can hang on the last bit where the scale has no float32: 1.2 and 0.7 put positions on
+    either side of a whole number or a half. No exact reading gives the elements that the exporter's own tests have
+    seen, this one does (onnxruntime's `GetOriginalCoordinate`: each step rounded to float32, half_pixel_symmetric
+    in double behind its offset).
+    """
+    f = np.float32
+    o, scale, length = np.arange(by.length, dtype=f), by.single, f(by.length)
+    if how == "asymmetric":
+        at = o / scale
+    elif how == "half_pixel" or (how == "pytorch_half_pixel" and by.length > 1):
+        at = (o + f(0.5)) / scale - f(0.5)
+    elif how == "half_pixel_symmetric":
+        offset = f(n) / f(2) * (f(1) - length / (scale * f(n)))
+        at = (float(offset) + (o + 0.5).astype(np.float64) / float(scale) - 0.5).astype(f)
+    elif how == "tf_half_pixel_for_nn":
+        at = (o + f(0.5)) / scale
+    elif how == "align_corners" and by.length > 1:
+        at = o * f(n - 1) / f(by.length - 1)
+    elif how in ("pytorch_half_pixel", "align_corners"):
+        at = np.zeros(1, dtype=f)
+    else:
+        raise call.fail(f"coordinate_transformation_mode '{how}'", "use asymmetric, half_pixel or align_corners")
+    return at.astype(np.float64)
+
+
 def resized(call: Call, x: Value, scales: Scales, how: str, mode: str, rounding: str) -> Value:
     """x resized along each axis of `scales`."""
     if mode == "nearest":
-        if rounding not in NEAREST:
+        if rounding not in (*NEAREST, OLD):
             raise call.broken(f"nearest_mode '{rounding}'")
         positions: list[Codes | None] = [None] * len(shape_of(x))
-        for axis, (scale, length) in scales.items():
+        for axis, by in scales.items():
             n = shape_of(x)[axis]
-            at = [NEAREST[rounding](_source(call, how, o, n, scale, length)) for o in range(length)]
-            positions[axis] = np.clip(at, 0, n - 1)
+            chosen = rounding if rounding != OLD else "ceil" if by.single < 1 else "floor"
+            at = NEAREST[chosen](_float32_sources(call, how, n, by))
+            positions[axis] = np.clip(at, 0, n - 1).astype(np.int64)
         return selected(call, x, Selection.of(shape_of(x), positions))
     if mode not in ("linear", "bilinear", "trilinear"):
         raise call.fail(f"interpolation '{mode}'", "use nearest or linear")
-    for axis, (scale, length) in scales.items():
+    for axis, by in scales.items():
         n = shape_of(x)[axis]
         if not isinstance(x, Signal):
             raise call.fail("a constant resized linearly", "fold the constant part before export")
-        if n != length or scale != 1:
-            x = _interpolated(call, x, axis, [_source(call, how, o, n, scale, length) for o in range(length)])
+        if n != by.length or by.ratio != 1:
+            x = _interpolated(call, x, axis, [_source(call, how, o, n, by) for o in range(by.length)])
     return x
 
 
@@ -106,8 +159,8 @@ def resize(call: Call) -> list[Value]:
     x = call.value(0)
     mode = str(call.attribute("mode", "nearest"))
     old = call.version < 11
-    how = str(call.attribute("coordinate_transformation_mode", "asymmetric" if old else "half_pixel"))
-    rounding = str(call.attribute("nearest_mode", "floor" if old else "round_prefer_floor"))
+    how = str(call.attribute("coordinate_transformation_mode", "half_pixel")) if not old else "asymmetric"
+    rounding = OLD if old else str(call.attribute("nearest_mode", "round_prefer_floor"))
     if call.attribute("antialias", 0) and mode != "nearest":
         raise call.fail("antialias", "resize without it")
     if str(call.attribute("keep_aspect_ratio_policy", "stretch")) != "stretch":
@@ -116,20 +169,21 @@ def resize(call: Call) -> list[Value]:
 
 
 def upsample(call: Call) -> list[Value]:
-    """Repetition by whole factors (ONNX Upsample, before opset 10)."""
+    """Resized by positions o / scale, those of nearest cut (ONNX Upsample, before opset 10)."""
     x = call.value(0)
     scales = _scales(call, shape_of(x), 1)
-    return [resized(call, x, scales, "asymmetric", str(call.attribute("mode", "nearest")), "floor")]
+    return [resized(call, x, scales, "asymmetric", str(call.attribute("mode", "nearest")), OLD)]
 
 
 def _scales(call: Call, extents: Shape, index: int) -> Scales:
-    """Scales as the file gives them (float32, read exactly), or the ratios of the sizes it gives."""
+    """Scales as they were meant before float32 held them, or the ratios of the sizes that the file gives."""
     axes = [call.axis(int(a), len(extents)) for a in call.attribute("axes", None) or range(len(extents))]
     found: Scales = {}
     if call.given(index) and call.array(index, "scales").size:
-        scales = call.exact(index, "scales").reshape(-1)
+        call.exact(index, "scales")  # finite
+        scales = call.array(index, "scales").reshape(-1)
     elif call.attribute("scales") is not None:
-        scales = np.asarray([Fraction(float(np.float32(s))) for s in call.attribute("scales")], dtype=object)
+        scales = np.asarray(call.attribute("scales"), dtype=np.float64)
     elif call.given(index + 1):
         sizes = [int(v) for v in call.array(index + 1, "sizes").reshape(-1)]
         if len(sizes) != len(axes):
@@ -139,23 +193,26 @@ def _scales(call: Call, extents: Shape, index: int) -> Scales:
                 raise call.empty(f"sizes {sizes}")
             if not 0 < size <= MAX_ELEMENTS:
                 raise call.broken(f"sizes {sizes}")
-            found[axis] = (Fraction(size, extents[axis]), size)
+            found[axis] = Stretch(Fraction(size, extents[axis]), np.float32(size) / np.float32(extents[axis]), size)
         return _changed(found, extents)
     else:
         raise call.broken("neither scales nor sizes are given")
-    if len(scales) != len(axes) or any(s <= 0 or s > MAX_ELEMENTS for s in scales):
+    singles = scales.astype(np.float32)
+    if len(scales) != len(axes) or not all(0 < s <= MAX_ELEMENTS for s in singles):
         raise call.broken(f"scales {[float(s) for s in scales]} for {len(axes)} axes")
-    for axis, scale in zip(axes, scales, strict=True):
-        length = int(extents[axis] * scale)
+    for axis, scale in zip(axes, singles, strict=True):
+        length = int(np.float32(extents[axis]) * scale)
         if length < 1:
             raise call.empty(f"a scale of {float(scale)} of an axis of {extents[axis]}")
-        found[axis] = (scale, length)
+        found[axis] = Stretch(simplest_of_float32(scale), scale, length)
     return _changed(found, extents)
 
 
 def _changed(scales: Scales, extents: Shape) -> Scales:
-    """Without the axes that stay as they are: no way of reading positions moves their elements."""
-    return {axis: v for axis, v in scales.items() if v != (Fraction(1), extents[axis])}
+    """Without the axes that stay as they are; a tensor that keeps its shape is copied, whatever its scales."""
+    if all(by.length == extents[axis] for axis, by in scales.items()):
+        return {}
+    return {axis: by for axis, by in scales.items() if by.ratio != 1 or by.length != extents[axis]}
 
 
 RULES: MappingProxyType[str, Rule] = MappingProxyType({"Resize": resize, "Upsample": upsample})

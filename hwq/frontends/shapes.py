@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from hwq.frontends import coded
 from hwq.frontends.call import MAX_AXES, Array, Call, Rule, Signal, Value
 from hwq.ir import real
 from hwq.ir.constants import Coded
@@ -175,6 +176,9 @@ def concat(call: Call) -> list[Value]:
         raise call.broken("nothing to concatenate")
     call.bound((sum(a.size for a in arrays),))
     try:
+        kept = coded.joined(values, call.attribute("axis", 0))
+        if kept is not None:
+            return [kept]
         return [np.concatenate(arrays, axis=call.attribute("axis", 0))]
     except ValueError:
         raise call.broken(f"shapes {[list(a.shape) for a in arrays]} do not fit together") from None

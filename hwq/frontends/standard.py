@@ -8,39 +8,39 @@ from types import MappingProxyType
 
 import numpy as np
 
+from hwq.errors import UnsupportedError
+from hwq.frontends import coded
 from hwq.frontends.attention import activation_product
+from hwq.frontends.broadcast import broadcast
 from hwq.frontends.call import Array, Call, Rule, Signal, Value
 from hwq.frontends.decomposed import normalized_ratio
 from hwq.ir import real
 from hwq.ir.constants import Coded, on_dyadic_grid
 from hwq.ir.hardware import Shape
 from hwq.ir.selection import Selection
+from hwq.ir.spelt_grids import on_spelt_grid
 from hwq.numeric.rational import Rationals, elementwise, rationals, scalar, sqrt_rational
 
 MAX_MATRICES = 64  # of one batched product
 
 
 def affine(call: Call, x: Signal, a: Rationals, b: Rationals) -> Signal:
-    """a x + b; parameters may not make x larger."""
-    for parameter in (a, b):
-        try:
-            fits = np.broadcast_shapes(x.shape, parameter.shape) == x.shape
-        except ValueError:
-            raise call.broken(f"shapes {list(x.shape)} and {list(parameter.shape)} do not broadcast") from None
-        if not fits:
-            raise call.fail(
-                f"an activation of shape {list(x.shape)} is broadcast to {list(parameter.shape)}",
-                "expand the activation before, or reshape the constant",
-            )
+    """a x + b; x is repeated where a parameter has more elements."""
+    x = broadcast(call, x, *(v.shape for v in (a, b) if v.shape != (1,)))
     return call.emit(real.Affine(a, b), [x], x.shape)[0]
 
 
-def _arithmetic(call: Call, fold: Callable[[Array, Array], Array]) -> list[Value] | None:
-    """The folded result where both inputs are constants."""
+def _arithmetic(
+    call: Call, fold: Callable[[Array, Array], Array], keep: Callable[[Value, Value], Coded | None]
+) -> list[Value] | None:
+    """The folded result where both inputs are constants; codes stay codes where `keep` finds them."""
     left, right = call.value(0), call.value(1)
     if isinstance(left, Signal) or isinstance(right, Signal):
         return None
     call.bound(tuple(left.shape), tuple(right.shape))
+    kept = keep(left, right)
+    if kept is not None:
+        return [kept]
     with np.errstate(all="ignore"):
         return [np.asarray(fold(call.array(0, "input 0"), call.array(1, "input 1")))]
 
@@ -69,7 +69,7 @@ def _operands(call: Call) -> tuple[Signal, Rationals, bool]:
 
 def add(call: Call) -> list[Value]:
     """x + y (ONNX Add): a constant is an offset, an activation a join."""
-    folded = _arithmetic(call, np.add)
+    folded = _arithmetic(call, np.add, lambda x, y: coded.shifted(x, y, 1))
     if folded:
         return folded
     both = _both(call)
@@ -81,7 +81,7 @@ def add(call: Call) -> list[Value]:
 
 def sub(call: Call) -> list[Value]:
     """x - y (ONNX Sub): a constant is an offset, an activation a join."""
-    folded = _arithmetic(call, np.subtract)
+    folded = _arithmetic(call, np.subtract, lambda x, y: coded.shifted(x, y, -1))
     if folded:
         return folded
     both = _both(call)
@@ -93,11 +93,7 @@ def sub(call: Call) -> list[Value]:
 
 def mul(call: Call) -> list[Value]:
     """x y (ONNX Mul): a constant is a scale, an activation a join."""
-    for i in (0, 1):
-        weights, factor = call.value(i), call.value(1 - i)
-        if isinstance(weights, Coded) and isinstance(factor, np.ndarray) and factor.size == 1:
-            return [weights.times(scalar(call.exact(1 - i, "the factor").reshape(-1)[0]))]
-    folded = _arithmetic(call, np.multiply)
+    folded = _arithmetic(call, np.multiply, coded.product)
     if folded:
         return folded
     both = _both(call)
@@ -119,7 +115,7 @@ def _divide(left: Array, right: Array) -> Array:
 
 def div(call: Call) -> list[Value]:
     """x / c (ONNX Div), exactly."""
-    folded = _arithmetic(call, _divide)
+    folded = _arithmetic(call, _divide, coded.quotient)
     if folded:
         return folded
     both = _both(call)
@@ -140,6 +136,8 @@ def div(call: Call) -> list[Value]:
 def neg(call: Call) -> list[Value]:
     """-x (ONNX Neg)."""
     x = call.value(0)
+    if isinstance(x, Coded):
+        return [coded.negated(x)]
     return [affine(call, x, scalar(-1), scalar(0)) if isinstance(x, Signal) else -call.array(0, "input 0")]
 
 
@@ -195,6 +193,9 @@ def clip(call: Call) -> list[Value]:
     if not isinstance(x, Signal):
         low = -np.inf if lo is None else float(lo.reshape(-1)[0])
         high = np.inf if hi is None else float(hi.reshape(-1)[0])
+        kept = coded.clamped(x, low, high) if isinstance(x, Coded) else None
+        if kept is not None:
+            return [kept]
         array = call.array(0, "input 0")
         return [np.minimum(np.maximum(array, low), high).astype(array.dtype)]
     if lo is None and hi is None:
@@ -203,20 +204,31 @@ def clip(call: Call) -> list[Value]:
     return list(call.emit(real.Clip(one[0], one[1]), [x], x.shape))
 
 
-def weights_of(call: Call, index: int) -> Coded:
-    """A weight input on its grid."""
+def weights_of(call: Call, index: int, axis: int = -1) -> Coded:
+    """A weight input on its grid; float weights may be integers times a scale per index of `axis`, their outputs."""
     value = call.value(index)
     if isinstance(value, Signal):
         raise call.fail("two activations are multiplied", "one operand has to be constant weights")
     if isinstance(value, Coded):
-        return value
-    coded = on_dyadic_grid(value)
-    if coded is None:
+        return _whole(value, axis)
+    found = on_dyadic_grid(value) or on_spelt_grid(value, axis)
+    if found is None:
         raise call.fail(
-            "float weights that lie on no grid of 20 bits",
+            "float weights that lie on no grid of 20 bits, and are no integers of 16 bits times a scale per output",
             "quantize them with a Quant node (QKeras, Brevitas) or write a quantizer config",
         )
-    return coded
+    return found
+
+
+def _whole(weights: Coded, axis: int) -> Coded:
+    """Codes without an offset of broken steps, by the grid that the float32 values lie on where there is such a one."""
+    if not any(weights.offset.reshape(-1)):
+        return weights
+    try:
+        weights.integers("weights")
+    except UnsupportedError:
+        return on_spelt_grid(weights.values().astype(np.float32), axis) or weights
+    return weights
 
 
 def product(call: Call, x: Signal, weights: Coded) -> Signal:
@@ -244,6 +256,24 @@ def _batched(call: Call, x: Signal, weights: Coded) -> Signal:
     return call.emit(real.Concat(0), parts, (x.shape[0], *parts[0].shape[1:]))[0]
 
 
+def _left_product(call: Call, weights: Coded, x: Signal) -> Signal:
+    """W x over the last axis but one of x, as the turned x^T W^T; x of one axis is a column."""
+    turned = weights.moved(lambda a: np.swapaxes(a, -1, -2) if a.ndim > 1 else a.reshape(-1, 1))
+    if len(x.shape) < 2:
+        return product(call, x, turned)
+    y = product(call, _swapped(call, x), turned)
+    if len(weights.shape) > 1:
+        return _swapped(call, y)
+    return call.emit(real.Reshape(y.shape[:-1]), [y], y.shape[:-1])[0]
+
+
+def _swapped(call: Call, x: Signal) -> Signal:
+    """The last two axes changed."""
+    rank = len(x.shape)
+    perm = (*range(rank - 2), rank - 1, rank - 2)
+    return call.emit(real.Transpose(perm), [x], tuple(x.shape[p] for p in perm))[0]
+
+
 def matmul(call: Call) -> list[Value]:
     """x W with constant weights, or the product of two activations (ONNX MatMul)."""
     left, right = call.value(0), call.value(1)
@@ -251,7 +281,8 @@ def matmul(call: Call) -> list[Value]:
         call.bound((*left.shape[:-1], *right.shape[-1:]))
         return [np.matmul(call.array(0, "input 0"), call.array(1, "input 1"))]
     if not isinstance(left, Signal):
-        raise call.fail("constant weights stand left of the activation", "write it as X W with a transposed weight")
+        assert isinstance(right, Signal)
+        return [_left_product(call, weights_of(call, 0, -2 if len(left.shape) > 1 else 0), right)]
     if isinstance(right, Signal):
         return [activation_product(call, left, right)]
     return [product(call, left, weights_of(call, 1))]
@@ -262,7 +293,7 @@ def gemm(call: Call) -> list[Value]:
     x = call.signal(0)
     if call.attribute("transA", 0):
         raise call.fail("Gemm with transA", "transpose the activation before it")
-    weights = weights_of(call, 1)
+    weights = weights_of(call, 1, 0 if call.attribute("transB", 0) else -1)
     if call.attribute("transB", 0):
         weights = weights.moved(lambda a: a.T)
     alpha, beta = (Fraction(float(np.float32(call.attribute(key, 1.0)))) for key in ("alpha", "beta"))

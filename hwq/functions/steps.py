@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -50,18 +50,25 @@ class RoundStep(Step):
 
 @dataclass(frozen=True, eq=False)
 class CountStep(Step):
-    """#{k: value >= levels[c, k]}; rows ascend."""
+    """#{k: value >= levels[c, k]}; rows ascend. The last `opened` levels count where the value is above them."""
 
     levels: Rationals
+    opened: int = 0
 
     def floats(self, values: Doubles) -> npt.NDArray[np.int64]:
         bounds = to_float(self.levels).reshape(self.levels.shape)
-        rows = [np.searchsorted(bounds[c if len(bounds) > 1 else 0], row, side="right") for c, row in enumerate(values)]
-        return np.asarray(rows, dtype=np.int64)
+        closed = self.levels.shape[-1] - self.opened
+
+        def counted(part: Doubles, side: Literal["left", "right"]) -> npt.NDArray[np.int64]:
+            rows = [np.searchsorted(part[c if len(part) > 1 else 0], row, side=side) for c, row in enumerate(values)]
+            return np.asarray(rows, dtype=np.int64)
+
+        return np.asarray(counted(bounds[:, :closed], "right") + counted(bounds[:, closed:], "left"))
 
     def exact(self, value: Fraction, channel: int) -> int:
         row = self.levels[channel if len(self.levels) > 1 else 0]
-        return sum(1 for level in row if value >= level)
+        closed = len(row) - self.opened
+        return sum(1 for k, level in enumerate(row) if (value >= level if k < closed else value > level))
 
 
 def _of(values: Codes, channel: int) -> int:

@@ -58,11 +58,15 @@ class Quantize(RealOp):
 
 @dataclass(frozen=True, eq=False)
 class Stairs(RealOp):
-    """code = #{k: x >= levels[..., k]}; its value is scale * code + offset. `levels` broadcasts as x, plus one axis."""
+    """code = #{k: x >= levels[..., k]}; its value is scale * code + offset. `levels` broadcasts as x, plus one axis.
+
+    The last `opened` levels are passed only above themselves: x > levels[..., k].
+    """
 
     levels: Rationals
     scale: Rationals
     offset: Rationals
+    opened: int = 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -121,3 +121,24 @@ def least_double(bound: Fraction, closed: bool) -> float:
     num, den = nearest.as_integer_ratio()
     side = num * bound.denominator - bound.numerator * den
     return float(np.nextafter(nearest, np.inf)) if side < 0 or (side == 0 and not closed) else nearest
+
+
+def simplest_between(low: Fraction, high: Fraction) -> Fraction:
+    """The fraction of least denominator strictly between two that are not negative (Stern and Brocot)."""
+    whole = low.numerator // low.denominator
+    if whole + 1 < high:
+        return Fraction(whole + 1)
+    # Both lie within [whole, whole + 1]: the simplest is whole + 1 / (the simplest between the reciprocals).
+    low, high = low - whole, high - whole
+    if low == 0:
+        return whole + Fraction(1, high.denominator // high.numerator + 1)
+    return whole + 1 / simplest_between(1 / high, 1 / low)
+
+
+def simplest_of_float32(value: np.float32) -> Fraction:
+    """The fraction of least denominator that rounds to a positive float32: 6/5 for 1.2, 1/3 for 0.33333334."""
+    exact, zero, top = Fraction(float(value)), np.float32(0), np.float32(np.inf)
+    below = Fraction(float(np.nextafter(value, zero)))
+    above = np.nextafter(value, top)
+    after = 2 * exact - below if np.isinf(above) else Fraction(float(above))
+    return simplest_between((below + exact) / 2, (exact + after) / 2)

@@ -190,11 +190,15 @@ class Rounded(StepFunction):
 
 @dataclass(frozen=True, eq=False)
 class Stairs(StepFunction):
-    """`#{k: a x + b >= levels[c, k]}`; rows ascend; a, b (C,), levels (C, K) rational. (FINN MultiThreshold)"""
+    """`#{k: a x + b >= levels[c, k]}`; rows ascend; a, b (C,), levels (C, K) rational. (FINN MultiThreshold)
+
+    The last `opened` levels count where `a x + b` is above them.
+    """
 
     a: Rationals
     b: Rationals
     levels: Rationals
+    opened: int = 0
 
     @property
     def channels(self) -> int:
@@ -204,8 +208,12 @@ class Stairs(StepFunction):
         out = np.zeros(x.shape, dtype=object)
         for c in range(self.channels):
             for i, xi in enumerate(x[c]):
-                out[c, i] = int((self.levels[c] <= self.a[c] * xi + self.b[c]).sum())
+                out[c, i] = self._count(c, self.a[c] * xi + self.b[c])
         return out
+
+    def _count(self, channel: int, value: Fraction) -> int:
+        row, closed = self.levels[channel], self.levels.shape[1] - self.opened
+        return int((row[:closed] <= value).sum()) + int((row[closed:] < value).sum())
 
     def limits(self) -> tuple[Codes, Codes]:
         none = np.zeros(self.channels, dtype=object)
@@ -219,6 +227,8 @@ class Stairs(StepFunction):
         rows = []
         for c in range(self.channels):
             lo, hi = sorted((int(first[c]), int(last[c])))
-            points = [(t - self.b[c]) / self.a[c] for t in self.levels[c][lo:hi]] if self.a[c] else []
-            rows.append([(t, self.a[c] > 0) for t in (points if self.a[c] > 0 else reversed(points))])
+            rising, closed = self.a[c] > 0, self.levels.shape[1] - self.opened
+            levels = range(lo, hi) if self.a[c] else range(0)
+            points = [((self.levels[c][k] - self.b[c]) / self.a[c], rising == (k < closed)) for k in levels]
+            rows.append(points if rising else points[::-1])
         return rows

@@ -23,6 +23,7 @@ from hwq.passes.lowering.state import TABLE_BITS
 from hwq.passes.real.final_softmax import with_softmax
 from hwq.passes.real.merge import merge
 from hwq.passes.real.output_types import with_output_types
+from hwq.passes.real.spelt_quantizers import with_quantizers
 from hwq.passes.sink_transposes import sink_transposes
 
 
@@ -62,6 +63,7 @@ PASSES: tuple[Pass, ...] = (
     # the real graph: exact fractions, no widths
     Pass("final_softmax", lambda g, o: with_softmax(g, o.softmax), complete, complete),
     Pass("output_types", lambda g, o: with_output_types(g, o.output_types), complete, complete),
+    Pass("spelt_quantizers", lambda g, o: with_quantizers(g), complete, complete),
     Pass("merge", lambda g, o: merge(g), complete, complete),
     # integers; every quantizer an exact step function or table
     Pass("lower", lambda g, o: lower(g, o.semantics, o.table_bits), complete, exact),

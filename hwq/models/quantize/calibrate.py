@@ -12,6 +12,7 @@ import numpy.typing as npt
 import onnx
 from onnx import helper
 from onnx.reference import ReferenceEvaluator
+from onnx.reference.op_run import OpRun
 
 from hwq.errors import ModelError, SpecError, printable
 from hwq.models import qkeras_domain as onnx_ops
@@ -24,7 +25,8 @@ from hwq.quantizers import quantizer
 SCALES = ("po2", "real")
 TRIED = 3  # integer parts below the one that holds everything
 MAX_SAMPLES = 512
-Arrays = Mapping[str, npt.NDArray[Any]]
+Floats = npt.NDArray[Any]
+Arrays = Mapping[str, Floats]
 
 
 @dataclass(frozen=True)
@@ -131,14 +133,29 @@ def tensors(model: onnx.ModelProto, inputs: Arrays, names: Iterable[str]) -> dic
     if not count:
         raise SpecError("the data holds no samples", remedy="give at least one")
     steps = [slice(i, i + 1) for i in range(count)] if fixed else [slice(0, count)]
+    ops = [*onnx_ops.reference_ops(), *qonnx_ops.reference_ops(), _inference()]
     try:
-        evaluator = ReferenceEvaluator(probe, new_ops=[*onnx_ops.reference_ops(), *qonnx_ops.reference_ops()])
+        evaluator = ReferenceEvaluator(probe, new_ops=ops)
         feeds = [{p.name: np.asarray(inputs[p.name][s], dtype=np.float32) for p in ports} for s in steps]
         parts: list[Any] = [evaluator.run(None, feed) for feed in feeds]
     except Exception as error:  # what an op makes of wrong data is not foreseeable
         found = f"the model cannot be run on the data ({type(error).__name__}: {printable(error, 120)})"
         raise ModelError(found, remedy="check the shape of the data") from None
     return {name: np.concatenate([np.asarray(p[i]) for p in parts]) for i, name in enumerate(wanted)}
+
+
+def _inference() -> type[OpRun]:
+    """BatchNormalization with the statistics it was trained to: onnx.reference takes the batch's before opset 14."""
+
+    def run(
+        self: OpRun, x: Floats, scale: Floats, bias: Floats, mean: Floats, var: Floats, **attributes: Any
+    ) -> tuple[Floats]:
+        column = (1, -1) + (1,) * (x.ndim - 2) if x.ndim > 1 else (-1,)
+        epsilon = np.float32(1e-5 if attributes.get("epsilon") is None else attributes["epsilon"])
+        factor = scale / np.sqrt(var + epsilon)
+        return (np.asarray((x - mean.reshape(column)) * factor.reshape(column) + bias.reshape(column), dtype=x.dtype),)
+
+    return type("BatchNormalization", (OpRun,), {"op_domain": "", "_run": run})
 
 
 def model_inputs(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:

@@ -214,7 +214,9 @@ def _counted(low: Lowering, node: real.RealNode, op: real.Stairs, x: Pending) ->
     levels = np.stack(rows, axis=1) if steps else np.empty((channels.count, 0), dtype=object)
     bias = integer_bias(op)
     value = Affine(op.scale, op.offset - bias * op.scale)
-    return _tabulated(low, node, x.edge, curve, CountStep(levels), channels, bias, (bias, bias + steps), value)
+    return _tabulated(
+        low, node, x.edge, curve, CountStep(levels, op.opened), channels, bias, (bias, bias + steps), value
+    )
 
 
 def _per_channel(low: Lowering, x: Curved, curve: Curve, more: list[Any]) -> tuple[Curve, list[Any], Channels]:

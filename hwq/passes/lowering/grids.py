@@ -10,7 +10,7 @@ import numpy as np
 from hwq.errors import UnsupportedError
 from hwq.ir import real
 from hwq.numeric.fixed import Codes, Rounding, code_dtype
-from hwq.numeric.rational import Rationals, common_step, scalar, uniform
+from hwq.numeric.rational import Rationals, common_step, scalar, squeeze_uniform, uniform
 from hwq.ops import Scale, Shift, spread
 from hwq.passes.lowering.state import Affine, Coded, Lowering, State, coded
 
@@ -23,21 +23,26 @@ def finished(low: Lowering, node: real.RealNode, x: State) -> Coded:
     return whole_offsets(low, node, state) if state.edge in low.accumulators else state
 
 
+def reached(low: Lowering, x: Coded) -> tuple[Rationals, Rationals]:
+    """The least and the greatest real value that codes can mean, per channel, whatever clamp is pending."""
+    edge = low.edges[x.edge]
+    ends = [np.asarray(x.of.a * Fraction(end) + x.of.b, dtype=object) for end in (edge.lo, edge.hi)]
+    return np.asarray(np.minimum(*ends), dtype=object), np.asarray(np.maximum(*ends), dtype=object)
+
+
 def settled(low: Lowering, node: real.RealNode, x: Coded) -> Coded:
     """Without a pending clamp: dropped where the range never meets it, else an integer clamp on a fitting grid."""
     of = x.of
     if of.lo is None and of.hi is None:
         return x
-    edge = low.edges[x.edge]
-    ends = [of.a * edge.lo + of.b, of.a * edge.hi + of.b]
-    least, most = np.minimum(*ends), np.maximum(*ends)
+    least, most = reached(low, x)
     lo = of.lo if of.lo is not None and bool(np.any(least < of.lo)) else None
     hi = of.hi if of.hi is not None and bool(np.any(most > of.hi)) else None
     if lo is None and hi is None:
         return Coded(x.edge, Affine(of.a, of.b))
     bounds = [v for v in (lo, hi) if v is not None]
     if any(uniform(v) is None for v in bounds):
-        raise UnsupportedError("a clamp whose bound differs by channel", remedy="put a quantizer after it")
+        return _clamped_apart(low, node, Coded(x.edge, Affine(of.a, of.b)), lo, hi)
     limits = [v.reshape(-1)[0] for v in bounds]
     beyond = [v for v, ends in ((lo, most <= limits[0]), (hi, least >= limits[-1])) if v is not None and ends.all()]
     if beyond:  # the range lies beyond a bound: a constant
@@ -51,6 +56,20 @@ def settled(low: Lowering, node: real.RealNode, x: Coded) -> Coded:
     (out,) = low.emit(node, Shift(0, Rounding.FLOOR, low_code, high_code), aligned.edge)
     low.accumulators.add(out)
     return Coded(out, Affine(scalar(step), scalar(0)))
+
+
+def _clamped_apart(low: Lowering, node: real.RealNode, x: Coded, lo: Rationals | None, hi: Rationals | None) -> Coded:
+    """A clamp whose bounds differ: each becomes 0 of the distance from it, and the offset of what comes out."""
+    for bound, upper in ((lo, False), (hi, True)):
+        if bound is None:
+            continue
+        apart = on_one_grid(low, node, Coded(x.edge, Affine(x.of.a, np.asarray(x.of.b - bound, dtype=object))), [])
+        edge = low.edges[apart.edge]
+        limits = (min(edge.lo, 0), min(edge.hi, 0)) if upper else (max(edge.lo, 0), max(edge.hi, 0))
+        (out,) = low.emit(node, Shift(0, Rounding.FLOOR, *limits), apart.edge)
+        low.accumulators.add(out)
+        x = Coded(out, Affine(apart.of.a, squeeze_uniform(np.asarray(bound, dtype=object))))
+    return x
 
 
 def on_one_grid(low: Lowering, node: real.RealNode, x: Coded, also: list[Fraction]) -> Coded:
@@ -69,6 +88,19 @@ def on_one_grid(low: Lowering, node: real.RealNode, x: Coded, also: list[Fractio
         )
     edge = scaled(low, node, x.edge, mult, add)
     return Coded(edge, Affine(scalar(step), scalar(0)))
+
+
+def on_one_scale(low: Lowering, node: real.RealNode, x: Coded) -> Coded:
+    """The same values with one scale for all of them; offsets stay what and where they are."""
+    step = common_step(np.asarray(x.of.a, dtype=object))
+    mult = np.asarray(x.of.a / step, dtype=object)
+    if max(abs(int(v)) for v in mult.reshape(-1)).bit_length() > MAX_ALIGN_BITS:
+        raise UnsupportedError(
+            "a scale that varies over the rows of a product, by no common step",
+            remedy="put a quantizer with one scale before this op",
+        )
+    edge = scaled(low, node, x.edge, mult, np.asarray(scalar(0), dtype=object))
+    return Coded(edge, Affine(scalar(step), x.of.b))
 
 
 def scaled(low: Lowering, node: real.RealNode, edge: str, mult: Rationals, add: Rationals) -> str:

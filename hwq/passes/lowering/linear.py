@@ -13,10 +13,12 @@ from hwq.kernels.signed_sums import signed_sums
 from hwq.numeric.fixed import Codes, code_dtype, log2_exact
 from hwq.numeric.rational import Rationals, common_step, elementwise, narrowed, scalar, squeeze_uniform, uniform
 from hwq.ops import Dense
-from hwq.passes.lowering.grids import settled
+from hwq.passes.lowering.grids import on_one_scale, settled
 from hwq.passes.lowering.state import Affine, Coded, Lowering, State, coded
 from hwq.passes.lowering.weights import agreement_bias, quantized_next, without_factors
 
+DOUBLE_BITS = 53
+LEAST_LIMB = 8  # with fewer bits at a time Python's integers are as quick
 MAX_FACTOR_BITS = 48  # widest factor by which scales along the contracted axis make weights wider
 
 
@@ -24,6 +26,8 @@ def lower_matmul(low: Lowering, node: real.RealNode, op: real.MatMul, x: State) 
     """Integer products and sums; the scales of both sides move to the accumulator's."""
     x = settled(low, node, coded(x, node))
     shape = low.edges[x.edge].shape
+    if _by_rows(x.of.a, shape):
+        x = on_one_scale(low, node, x)
     weights, weight_scale = op.weights.integers("weights")
     w_row, weights = along_outputs(weight_scale, weights)
     offset = _constant_part(x.of.b, weights, shape) * w_row
@@ -46,14 +50,21 @@ def weight_frac(scale: Rationals) -> int:
     return 0 if exponent is None or abs(exponent) > 128 else -exponent
 
 
+def _by_rows(scale: Rationals, shape: Shape) -> bool:
+    """Whether a parameter varies over the rows of a product."""
+    scale = squeeze_uniform(scale)
+    if scale.size == 1:
+        return False
+    full = narrowed(scale.reshape((1,) * (len(shape) - scale.ndim) + scale.shape))
+    return any(extent != 1 for extent in full.shape[:-1])
+
+
 def _along_inputs(scale: Rationals, weights: Codes, shape: Shape, what: str) -> tuple[Rationals, Codes]:
     """A scale along the contracted axis moves into the weights, as integers."""
     scale = squeeze_uniform(scale)
     if scale.size == 1:
         return scalar(scale.reshape(-1)[0]), weights
-    full = scale.reshape((1,) * (len(shape) - scale.ndim) + scale.shape)
-    if any(extent != 1 for extent in full.shape[:-1]):
-        raise UnsupportedError(f"{what} varies over rows of the product", remedy="use one scale per tensor here")
+    full = narrowed(scale.reshape((1,) * (len(shape) - scale.ndim) + scale.shape))
     step = common_step(full)
     factors = [int(v / step) for v in full.reshape(-1)]
     if max(abs(f) for f in factors).bit_length() > MAX_FACTOR_BITS:
@@ -85,19 +96,36 @@ def multiplied(weights: Codes, factors: Any) -> Codes:
 
 
 def _constant_part(offset: Rationals, weights: Codes, shape: Shape) -> Rationals:
-    """What an activation's offset adds to each sum, in weight steps: offset times the column sums, exactly."""
+    """What an activation's offset adds to each sum, in weight steps: the offset's own product, exactly.
+
+    (N,) where all rows have the same offsets, else with the extents along which the offset varies.
+    """
     offset = squeeze_uniform(offset)
     if offset.size == 1:
         up, down = (v.astype(object) for v in signed_sums(weights.T))
         return np.asarray((up + down) * offset.reshape(-1)[0], dtype=object)
-    full = offset.reshape((1,) * (len(shape) - offset.ndim) + offset.shape)
-    if any(extent != 1 for extent in full.shape[:-1]):
-        raise UnsupportedError("an offset that varies over rows of the product", remedy="use one zero point per tensor")
+    full = narrowed(offset.reshape((1,) * (len(shape) - offset.ndim) + offset.shape))
     step = common_step(full)
-    factors = np.asarray(
-        [int(v / step) for v in np.broadcast_to(full, (*full.shape[:-1], shape[-1])).reshape(-1)], dtype=object
-    )
-    bound = sum(abs(v) for v in factors) * max(-int(weights.min(initial=0)), int(weights.max(initial=0)))
-    dtype = code_dtype(-bound, bound)
-    sums: Codes = factors.astype(dtype) @ weights.astype(dtype, copy=False)
-    return np.asarray(sums.astype(object) * step, dtype=object)
+    factors = elementwise(lambda v: int(v / step), full)
+    rows = np.broadcast_to(factors, (*full.shape[:-1], shape[-1])).reshape(-1, shape[-1])
+    sums = exact_product(rows, weights).astype(object) * step
+    lead = full.shape[:-1]
+    return np.asarray(sums.reshape(-1) if all(d == 1 for d in lead) else sums.reshape(*lead, -1), dtype=object)
+
+
+def exact_product(left: Codes, right: Codes) -> Codes:
+    """left @ right of any integers: in int64, or by limbs that float64 sums exactly where int64 does not hold them."""
+    most = max(-int(right.min(initial=0)), int(right.max(initial=0)))
+    reach = max((abs(int(v)) for v in left.reshape(-1)), default=0)
+    terms = max(1, left.shape[1])
+    if reach * most * terms < 1 << 62:
+        return np.asarray(left.astype(np.int64) @ right.astype(np.int64))
+    limb = DOUBLE_BITS - (most * terms).bit_length()
+    if limb < LEAST_LIMB:
+        return np.asarray(left.astype(object) @ right.astype(object))
+    sign, rest = np.where(left < 0, -1, 1), np.abs(left)
+    total: Codes = np.zeros((left.shape[0], right.shape[1]), dtype=object)
+    for place in range(0, reach.bit_length(), limb):
+        part = (((rest >> place) & ((1 << limb) - 1)) * sign).astype(np.float64)
+        total = total + ((part @ right.astype(np.float64)).astype(np.int64).astype(object) << place)
+    return total

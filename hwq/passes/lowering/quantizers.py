@@ -136,7 +136,7 @@ def lower_stairs(low: Lowering, node: real.RealNode, op: real.Stairs, x: State) 
     bias = integer_bias(op)
     kind = FixedType.covering(bias, bias + steps, scale_frac(op.scale))
     value = Affine(op.scale, op.offset - bias * op.scale)
-    return [_stepped(low, node, x, Stairs(rows[0], rows[1], levels), channels, kind, value, bias)]
+    return [_stepped(low, node, x, Stairs(rows[0], rows[1], levels, op.opened), channels, kind, value, bias)]
 
 
 def integer_bias(op: real.Stairs) -> int:

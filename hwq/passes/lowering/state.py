@@ -38,7 +38,8 @@ class Affine:
         if any(v < 0 for v in a.reshape(-1)):
             if any(v > 0 for v in a.reshape(-1)) and (lo is None) != (hi is None):
                 raise UnsupportedError(
-                    "a one-sided clamp followed by a scale of mixed sign", remedy="put a quantizer after the clamp"
+                    "a one-sided clamp of an unquantized model input, followed by a scale of mixed sign",
+                    remedy="state the input's type with --input-type, or put a quantizer after the clamp",
                 )
             if lo is not None and hi is not None:
                 lo, hi = np.minimum(lo, hi), np.maximum(lo, hi)
