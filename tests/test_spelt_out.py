@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ def nodes_of(text: str) -> list[onnx.NodeProto]:
         head, outputs = part.split("->")
         kind, _, rest = head.strip().partition(" ")
         name, _, attributes = kind.partition("(")
-        given = dict(pair.split("=") for pair in attributes.rstrip(")").split(",") if pair)
+        given = dict(pair.split("=") for pair in re.split(r",(?=\w+=)", attributes.rstrip(")")) if pair)
         found.append(node(name, rest, outputs.strip(), **{k: ast.literal_eval(v) for k, v in given.items()}))
     return found
 
@@ -426,3 +427,56 @@ def test_an_activation_is_repeated_against_a_larger_constant() -> None:
     for kind in ("Add", "Mul", "Max"):
         proto = model(nodes_of(f"{kind} x c -> y"), ("N", 1, 6), {"c": c})
         agree(proto, samples(21, (30, 1, 1, 6)), {"input_types": {"x": TYPE}})
+
+
+CONV = {
+    "positions": ("Add x c -> a; Conv(pads=[1,1,1,1]) a w -> y", (1, 2, 5, 6)),
+    "positions_strided": ("Add x c -> a; Conv(strides=[2,1]) a w -> y", (2, 5, 6)),
+    "columns": ("Sub x c -> a; Conv(pads=[0,1,0,1],dilations=[1,2]) a w -> y", (6,)),
+    "no_code_for_zero": ("Add x c -> a; Conv(pads=[1,0,1,2]) a w -> y", (2, 1, 1)),
+    "mask": ("Mul x m -> a; Conv(pads=[1,1,1,1]) a w -> y", (2, 5, 6)),
+    "mask_and_positions": ("Mul x m -> b; Add b c -> a; Conv(pads=[1,1,1,1]) a w -> y", (2, 5, 6)),
+    "groups": ("Add x c -> a; Conv(pads=[1,1,1,1],group=2) a g -> y", (2, 5, 6)),
+}
+
+
+@pytest.mark.parametrize("name", sorted(CONV))
+def test_constants_that_vary_by_position_pass_through_a_convolution(name: str) -> None:
+    text, shape = CONV[name]
+    rng = np.random.default_rng(22)
+    k = rng.integers(-7, 8, (4, 2, 3, 3)).astype(np.float32)
+    constants = {
+        "c": rng.standard_normal(shape).astype(np.float32),
+        "m": (rng.random((2, 5, 6)) < 0.6).astype(np.float32),
+        "w": k * np.asarray([0.013, 0.0071, 0.2, 0.011], np.float32)[:, None, None, None],
+        "g": k[:, :1] * np.float32(0.013),
+    }
+    used = {n: v for n, v in constants.items() if f" {n} " in text}
+    agree(model(nodes_of(text), ("N", 2, 5, 6), used), samples(23, (20, 1, 2, 5, 6), 60), {"input_types": {"x": TYPE}})
+
+
+CONCAT = {
+    "class_token": "Concat(axis=1) c x -> t; MatMul t w -> y",
+    "class_token_and_positions": "Concat(axis=1) c x -> t; Add t p -> u; MatMul u w -> y",
+    "between": "Mul x two -> v; Concat(axis=1) x c v c -> t; MatMul t w -> y",
+    "features": "Concat(axis=2) x f -> t; QuantizeLinear t s z -> q; DequantizeLinear q s z -> y",
+    "behind_relu": "Relu x -> r; Concat(axis=1) r c -> t; QuantizeLinear t s z -> q; DequantizeLinear q s z -> y",
+}
+
+
+@pytest.mark.parametrize("name", sorted(CONCAT))
+def test_constants_stand_beside_activations_in_a_concat(name: str) -> None:
+    rng = np.random.default_rng(24)
+    constants = {
+        "c": rng.standard_normal((1, 1, 6)).astype(np.float32),
+        "p": rng.standard_normal((1, 6, 6)).astype(np.float32),
+        "f": rng.standard_normal((1, 5, 2)).astype(np.float32),
+        "w": np.float32(K[:, :3]) * np.float32(0.0071),
+        "two": np.float32(2),
+        "s": np.float32(0.0613),
+        "z": np.int8(5),
+    }
+    text = CONCAT[name]
+    used = {n: v for n, v in constants.items() if f" {n} " in text}
+    proto = model(nodes_of(text), ("N", 5, 6), used)
+    agree(proto, samples(25, (20, 1, 5, 6), 60), {"input_types": {"x": TYPE}})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from math import prod
 from types import MappingProxyType
 
@@ -13,6 +14,8 @@ from hwq.frontends.call import MAX_AXES, Array, Call, Rule, Signal, Value
 from hwq.ir import real
 from hwq.ir.constants import Coded
 from hwq.ir.hardware import Shape
+from hwq.ir.selection import Selection
+from hwq.numeric.rational import scalar
 
 
 def shape_of(value: Value) -> Shape:
@@ -170,7 +173,7 @@ def concat(call: Call) -> list[Value]:
     if signals and len(signals) == len(values):
         return _concat_signals(call, signals)
     if signals:
-        raise call.fail("Concat of activations and constants", "append a constant with Pad, or join on the host")
+        return [_concat_mixed(call, values)]
     arrays = [v.values() if isinstance(v, Coded) else v for v in values if not isinstance(v, Signal)]
     if not arrays:
         raise call.broken("nothing to concatenate")
@@ -182,6 +185,31 @@ def concat(call: Call) -> list[Value]:
         return [np.concatenate(arrays, axis=call.attribute("axis", 0))]
     except ValueError:
         raise call.broken(f"shapes {[list(a.shape) for a in arrays]} do not fit together") from None
+
+
+def _concat_mixed(call: Call, values: list[Value]) -> Signal:
+    """Activations and constants in a row: zeros where the constants belong, and the constants added to them."""
+    rank = len(values[0].shape)
+    axis = call.axis(call.attribute("axis", 1), rank)
+    rests = {(*v.shape[:axis], *v.shape[axis + 1 :]) for v in values}
+    if len(rests) > 1 or any(len(v.shape) != rank for v in values):
+        raise call.broken(f"shapes {[list(v.shape) for v in values]} do not fit together")
+    (x,) = _concat_signals(call, [v for v in values if isinstance(v, Signal)])
+    assert isinstance(x, Signal)
+    places, parts, done = [], [], 0
+    for i, value in enumerate(values):
+        extent = value.shape[axis]
+        if isinstance(value, Signal):
+            places += range(done, done + extent)
+            done += extent
+        else:
+            places += [-1] * extent
+        exact = scalar(0) if isinstance(value, Signal) else call.exact(i, f"input {i}")
+        parts.append(np.broadcast_to(exact.reshape((1,) * (rank - exact.ndim) + exact.shape), value.shape))
+    selection = Selection.along(x.shape, axis, places)
+    (spaced,) = call.emit(real.Select(selection, Fraction(0)), [x], selection.shape)
+    added = np.asarray(np.concatenate(parts, axis=axis), dtype=object)
+    return call.emit(real.Affine(scalar(1), added), [spaced], selection.shape)[0]
 
 
 def _concat_signals(call: Call, parts: list[Signal]) -> list[Value]:

@@ -12,7 +12,8 @@ from hwq.ir import real
 from hwq.numeric.fixed import Codes
 from hwq.numeric.rational import Rationals, common_step, narrowed, scalar, squeeze_uniform, uniform
 from hwq.ops import Conv
-from hwq.passes.lowering.grids import on_one_grid, settled
+from hwq.passes.lowering.conv_offsets import by_position
+from hwq.passes.lowering.grids import on_one_grid, on_one_scale, settled
 from hwq.passes.lowering.linear import MAX_FACTOR_BITS, along_outputs, multiplied, weight_frac
 from hwq.passes.lowering.state import Affine, Coded, Lowering, State, coded
 from hwq.passes.lowering.weights import agreement_bias, quantized_next, without_factors
@@ -20,10 +21,12 @@ from hwq.passes.lowering.weights import agreement_bias, quantized_next, without_
 
 def lower_conv(low: Lowering, node: real.RealNode, op: real.Conv, x: State) -> list[State]:
     """sum w (a c + b) = a sum w c + b sum w: padding is the code of real 0, so that the last sum is over all taps."""
-    x = _by_channel(low, node, settled(low, node, coded(x, node)), op)
+    x, apart = _by_channel(low, node, settled(low, node, coded(x, node)), op)
     weights, scale = op.weights.integers("weights")
     row, weights = _output_scale(scale, weights)
     shape = low.edges[x.edge].shape
+    column = (1, -1) + (1,) * op.window.rank
+    positions = None if apart is None else by_position(apart, weights, op, shape) * row.reshape(column)
     a, b = (_channels(v, shape[1]) for v in (x.of.a, x.of.b))
     offset = _constant_part(b, weights, op.groups) * row
     a_row, weights = _into_weights(a, weights, op.groups)
@@ -37,32 +40,35 @@ def lower_conv(low: Lowering, node: real.RealNode, op: real.Conv, x: State) -> l
     conv = Conv(rows.reshape(weights.shape), op.window, op.groups, pad, bias, weight_frac(row))
     (edge,) = low.emit(node, conv, x.edge)
     low.accumulators.add(edge)
-    column = (1, -1) + (1,) * op.window.rank
 
     def per_channel(values: Rationals) -> Rationals:
         return squeeze_uniform(np.asarray(values, dtype=object).reshape(column if values.size > 1 else (1,)))
 
-    return [Coded(edge, Affine(per_channel(a_row * row), per_channel(offset)))]
+    total = per_channel(offset) if positions is None else np.asarray(positions, dtype=object)
+    return [Coded(edge, Affine(per_channel(a_row * row), total))]
 
 
-def _by_channel(low: Lowering, node: real.RealNode, x: Coded, op: real.Conv) -> Coded:
-    """Codes whose scale varies by channel at most, and that have one code for real 0 where it is needed."""
-    rank = op.window.rank + 2
-    fits = all(
-        v.size == 1 or narrowed(v.reshape((1,) * (rank - v.ndim) + v.shape)).shape[2:] == (1,) * (rank - 2)
-        for v in (x.of.a, x.of.b)
-    ) and all(v.size == 1 or v.reshape((1,) * (rank - v.ndim) + v.shape).shape[0] == 1 for v in (x.of.a, x.of.b))
-    if fits and not (op.window.padded and _zero_code(x) is None):
-        return x
+def _by_channel(low: Lowering, node: real.RealNode, x: Coded, op: real.Conv) -> tuple[Coded, Rationals | None]:
+    """Codes whose scale varies by channel at most, and that have one code for real 0 where it is needed; and offsets
+    that could not stay with them, their codes being worth 0 where they are 0."""
+    fits = [_varies_by_channel(v, op.window.rank + 2) for v in (x.of.a, x.of.b)]
+    if all(fits) and not (op.window.padded and _zero_code(x) is None):
+        return x, None
+    if fits[0] and not fits[1]:
+        return Coded(x.edge, Affine(x.of.a, scalar(0))), x.of.b
     try:
-        return on_one_grid(low, node, x, [])
+        return on_one_grid(low, node, x, []), None
     except UnsupportedError:
-        if not fits:
-            raise
-        raise UnsupportedError(
-            "padding with zeros around an activation that has no code for zero",
-            remedy="put a quantizer with an integer zero point before it, or pads of 0",
-        ) from None
+        one = x if fits[0] else on_one_scale(low, node, x)
+        return Coded(one.edge, Affine(one.of.a, scalar(0))), x.of.b
+
+
+def _varies_by_channel(values: Rationals, rank: int) -> bool:
+    """Whether a parameter varies along axis 1 at most."""
+    if values.size == 1:
+        return True
+    full = values.reshape((1,) * (rank - values.ndim) + values.shape)
+    return full.shape[0] == 1 and narrowed(full).shape[2:] == (1,) * (rank - 2)
 
 
 def _zero_code(x: Coded) -> int | None:
