@@ -1,91 +1,22 @@
-"""Quantization that exporters write out in plain ops: grids in constants, roundings of activations, masks, offsets."""
+"""Quantizers that exporters write out in plain ops: grids in constants, roundings and signs of activations."""
 
 from __future__ import annotations
 
-import ast
-import re
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnx
-import onnxruntime
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 
 import hwq
-from hwq.errors import HwqError, UnsupportedError
+from hwq.errors import UnsupportedError
 from hwq.ir.spelt_grids import on_spelt_grid
-
-Floats = npt.NDArray[Any]
-TYPE = "ap_fixed<12,8>"  # multiples of 1/16
-
-
-def node(kind: str, inputs: str, output: str, **attributes: Any) -> onnx.NodeProto:
-    names = ["" if i == "_" else i for i in inputs.split()]
-    return helper.make_node(kind, names, output.split(), name=f"{kind}_{output.split()[0]}", **attributes)
-
-
-def nodes_of(text: str) -> list[onnx.NodeProto]:
-    """Nodes as `Kind(attribute=value) inputs -> outputs`, parted by semicolons."""
-    found = []
-    for part in text.split(";"):
-        head, outputs = part.split("->")
-        kind, _, rest = head.strip().partition(" ")
-        name, _, attributes = kind.partition("(")
-        given = dict(pair.split("=") for pair in re.split(r",(?=\w+=)", attributes.rstrip(")")) if pair)
-        found.append(node(name, rest, outputs.strip(), **{k: ast.literal_eval(v) for k, v in given.items()}))
-    return found
-
-
-def constant(name: str, value: Any) -> onnx.NodeProto:
-    """A Constant node, as TorchScript's exporter writes every number."""
-    return helper.make_node("Constant", [], [name], value=numpy_helper.from_array(np.asarray(value), name))
-
-
-def model(
-    nodes: list[onnx.NodeProto], shape: tuple[Any, ...], constants: dict[str, Any], opset: int = 17, kind: int = 1
-) -> onnx.ModelProto:
-    graph = helper.make_graph(
-        nodes,
-        "net",
-        [helper.make_tensor_value_info("x", kind, shape)],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
-        [numpy_helper.from_array(np.asarray(v), k) for k, v in constants.items()],
-    )
-    opsets = [helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1)]
-    return helper.make_model(graph, opset_imports=opsets, ir_version=8)
-
-
-def executed(proto: onnx.ModelProto, x: Floats) -> Floats:
-    """onnxruntime's values, sample by sample, without its optimizations."""
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(proto.SerializeToString(), options)
-    return np.stack([session.run(None, {"x": sample})[0] for sample in x])
-
-
-def agree(proto: onnx.ModelProto, x: Floats, config: Any = None) -> hwq.Design:
-    """The compiled design, whose values have to be onnxruntime's up to float32."""
-    design = hwq.compile(proto, config)
-    want = executed(proto, x)
-    have = np.asarray(design.simulate(x)).reshape(want.shape)
-    np.testing.assert_allclose(have, want, rtol=3e-6, atol=3e-6 * float(np.abs(want).max()))
-    assert np.abs(want).max() > 0
-    return design
-
-
-def samples(seed: int, shape: tuple[int, ...], reach: int = 150) -> Floats:
-    """Multiples of 1/16."""
-    return (np.random.default_rng(seed).integers(-reach, reach, shape) / 16).astype(np.float32)
-
+from spelt_models import TYPE, K, agree, constant, model, node, nodes_of, samples
 
 # Weights whose grid is spelt out in constants.
 
-K = np.random.default_rng(1).integers(-127, 128, (6, 4))
-K[0, 0] = 127
 PER_CHANNEL = np.asarray([0.0053, 0.0079, 0.0077, 0.0095], dtype=np.float32)
 Chain = tuple[str, dict[str, Any]]
 
@@ -338,145 +269,3 @@ def test_spelt_out_quantizers_are_the_same_in_compiled_cpp(name: str, tmp_path: 
     x = samples(12, (50, 1, 6))
     design = agree(down, x)
     assert design.export(tmp_path / "build").verify(x, types="native")
-
-
-# Comparisons, choices and masks.
-
-MASK = np.random.default_rng(13).random((4, 6)) < 0.5
-
-
-@pytest.mark.parametrize("kind", ["Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal"])
-@pytest.mark.parametrize("order", ["x c", "c x", "x u"])
-def test_comparisons_step_at_the_constant_itself(kind: str, order: str) -> None:
-    text = f"Mul x m -> u; {kind} {order} -> b; Cast(to=1) b -> f; Mul f s -> y"
-    constants = {"c": np.asarray([0.25, 0, -1, 2], np.float32), "m": np.float32(-0.5), "s": np.float32(0.7)}
-    agree(model(nodes_of(text), ("N", 4), constants), samples(14, (80, 1, 4), 40), {"input_types": {"x": TYPE}})
-
-
-WHERES = {
-    "bipolar": "GreaterOrEqual x none -> b; Where b p n -> y",
-    "bipolar_by_cast": "GreaterOrEqual x none -> b; Cast(to=1) b -> f; Mul f two -> g; Sub g p -> y",
-    "relu": "Greater x none -> b; Where b x none -> y",
-    "of_activations": "Greater x p -> b; Mul x two -> u; Where b u x -> y",
-    "not_and_or": "Greater x p -> b; Less x none -> c; Not b -> d; And d c -> e; Or e b -> f; Where f x two -> y",
-    "constant_mask": "Where mask x none -> y",
-    "constant_mask_turned": "Where mask p x -> y",
-    "constant_mask_of_activations": "Mul x two -> u; Where mask x u -> y",
-    "mask_factor": "Cast(to=1) mask -> m; Mul x m -> y",
-}
-
-
-@pytest.mark.parametrize("name", sorted(WHERES))
-@pytest.mark.parametrize("behind", ["nothing", "product", "quantizer"])
-def test_choices_and_masks_are_exact(name: str, behind: str) -> None:
-    constants = {
-        "none": np.float32(0),
-        "p": np.float32(1),
-        "n": np.float32(-1),
-        "two": np.float32(2),
-        "mask": MASK,
-        "w": np.float32(K[:, :3]) * np.float32(0.0071),
-        "s": np.float32(0.23),
-        "z": np.int8(3),
-    }
-    text = {
-        "nothing": WHERES[name],
-        "product": WHERES[name].replace("-> y", "-> h") + "; MatMul h w -> y",
-        "quantizer": WHERES[name].replace("-> y", "-> h") + "; QuantizeLinear h s z -> q; DequantizeLinear q s z -> y",
-    }[behind]
-    agree(model(nodes_of(text), ("N", 4, 6), constants), samples(15, (30, 1, 4, 6), 40), {"input_types": {"x": TYPE}})
-
-
-# Constants that vary along any axis, before products.
-
-LINEAR = {
-    "position": ("Add x c -> a; MatMul a w -> y", (1, 5, 6)),
-    "position_without_axis": ("Add x c -> a; MatMul a w -> y", (5, 6)),
-    "rows": ("Add x c -> a; MatMul a w -> y", (5, 1)),
-    "row_scales": ("Mul x c -> a; MatMul a w -> y", (5, 1)),
-    "both": ("Mul x c -> m; Add m c -> a; MatMul a w -> y", (1, 5, 1)),
-    "columns": ("Mul x c -> m; Sub m c -> a; MatMul a w -> y", (6,)),
-}
-
-
-@pytest.mark.parametrize("name", sorted(LINEAR))
-def test_constants_that_vary_along_any_axis_pass_through_a_product(name: str) -> None:
-    text, shape = LINEAR[name]
-    rng = np.random.default_rng(16)
-    c = (rng.integers(-40, 40, shape) / 16).astype(np.float32)
-    if "Add x" in text:
-        c = rng.standard_normal(shape).astype(np.float32)  # an offset needs no grid
-    w = np.float32(K[:, :3]) * np.float32(0.0071)
-    proto = model(nodes_of(text), ("N", 5, 6), {"c": c, "w": w})
-    agree(proto, samples(17, (30, 1, 5, 6), 60), {"input_types": {"x": TYPE}})
-
-
-@pytest.mark.parametrize("shape", [(5, 6), (1, 5, 6), (3, 5), (7, 6, 5)])
-def test_a_constant_left_of_an_activation_is_a_turned_product(shape: tuple[int, ...]) -> None:
-    a = np.float32(np.random.default_rng(18).integers(-7, 8, shape)) * np.float32(0.13)
-    proto = model(nodes_of("MatMul a x -> y"), ("N", shape[-1], 4), {"a": a})
-    if len(shape) == 3 and shape[0] == 7:
-        with pytest.raises(HwqError):
-            hwq.compile(proto, {"input_types": {"x": TYPE}})
-        return
-    agree(proto, samples(19, (30, 1, shape[-1], 4)), {"input_types": {"x": TYPE}})
-
-
-def test_an_activation_is_repeated_against_a_larger_constant() -> None:
-    c = np.random.default_rng(20).integers(-9, 9, (1, 5, 6)).astype(np.float32) / 4
-    for kind in ("Add", "Mul", "Max"):
-        proto = model(nodes_of(f"{kind} x c -> y"), ("N", 1, 6), {"c": c})
-        agree(proto, samples(21, (30, 1, 1, 6)), {"input_types": {"x": TYPE}})
-
-
-CONV = {
-    "positions": ("Add x c -> a; Conv(pads=[1,1,1,1]) a w -> y", (1, 2, 5, 6)),
-    "positions_strided": ("Add x c -> a; Conv(strides=[2,1]) a w -> y", (2, 5, 6)),
-    "columns": ("Sub x c -> a; Conv(pads=[0,1,0,1],dilations=[1,2]) a w -> y", (6,)),
-    "no_code_for_zero": ("Add x c -> a; Conv(pads=[1,0,1,2]) a w -> y", (2, 1, 1)),
-    "mask": ("Mul x m -> a; Conv(pads=[1,1,1,1]) a w -> y", (2, 5, 6)),
-    "mask_and_positions": ("Mul x m -> b; Add b c -> a; Conv(pads=[1,1,1,1]) a w -> y", (2, 5, 6)),
-    "groups": ("Add x c -> a; Conv(pads=[1,1,1,1],group=2) a g -> y", (2, 5, 6)),
-}
-
-
-@pytest.mark.parametrize("name", sorted(CONV))
-def test_constants_that_vary_by_position_pass_through_a_convolution(name: str) -> None:
-    text, shape = CONV[name]
-    rng = np.random.default_rng(22)
-    k = rng.integers(-7, 8, (4, 2, 3, 3)).astype(np.float32)
-    constants = {
-        "c": rng.standard_normal(shape).astype(np.float32),
-        "m": (rng.random((2, 5, 6)) < 0.6).astype(np.float32),
-        "w": k * np.asarray([0.013, 0.0071, 0.2, 0.011], np.float32)[:, None, None, None],
-        "g": k[:, :1] * np.float32(0.013),
-    }
-    used = {n: v for n, v in constants.items() if f" {n} " in text}
-    agree(model(nodes_of(text), ("N", 2, 5, 6), used), samples(23, (20, 1, 2, 5, 6), 60), {"input_types": {"x": TYPE}})
-
-
-CONCAT = {
-    "class_token": "Concat(axis=1) c x -> t; MatMul t w -> y",
-    "class_token_and_positions": "Concat(axis=1) c x -> t; Add t p -> u; MatMul u w -> y",
-    "between": "Mul x two -> v; Concat(axis=1) x c v c -> t; MatMul t w -> y",
-    "features": "Concat(axis=2) x f -> t; QuantizeLinear t s z -> q; DequantizeLinear q s z -> y",
-    "behind_relu": "Relu x -> r; Concat(axis=1) r c -> t; QuantizeLinear t s z -> q; DequantizeLinear q s z -> y",
-}
-
-
-@pytest.mark.parametrize("name", sorted(CONCAT))
-def test_constants_stand_beside_activations_in_a_concat(name: str) -> None:
-    rng = np.random.default_rng(24)
-    constants = {
-        "c": rng.standard_normal((1, 1, 6)).astype(np.float32),
-        "p": rng.standard_normal((1, 6, 6)).astype(np.float32),
-        "f": rng.standard_normal((1, 5, 2)).astype(np.float32),
-        "w": np.float32(K[:, :3]) * np.float32(0.0071),
-        "two": np.float32(2),
-        "s": np.float32(0.0613),
-        "z": np.int8(5),
-    }
-    text = CONCAT[name]
-    used = {n: v for n, v in constants.items() if f" {n} " in text}
-    proto = model(nodes_of(text), ("N", 5, 6), used)
-    agree(proto, samples(25, (20, 1, 5, 6), 60), {"input_types": {"x": TYPE}})

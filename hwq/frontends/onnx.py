@@ -21,6 +21,7 @@ from hwq.frontends import (
     folding,
     functions,
     joins,
+    matmul_nbits,
     normalization,
     pooling,
     qdq,
@@ -70,7 +71,13 @@ RULES: Mapping[str, Mapping[str, Rule]] = MappingProxyType(
         "": STANDARD,
         "ai.onnx": STANDARD,
         "com.microsoft": MappingProxyType(
-            {**qdq.RULES, **qoperator.MICROSOFT, **functions.MICROSOFT_RULES, **normalization.MICROSOFT}
+            {
+                **qdq.RULES,
+                **qoperator.MICROSOFT,
+                **functions.MICROSOFT_RULES,
+                **normalization.MICROSOFT,
+                **matmul_nbits.RULES,
+            }
         ),
         **dict.fromkeys(QONNX_DOMAINS, MappingProxyType({**qonnx.RULES, **pooling.QONNX, **spatial.QONNX})),
         "qonnx.custom_op.channels_last": channels_last.RULES,

@@ -79,8 +79,9 @@ def along_outputs(scale: Rationals, weights: Codes) -> tuple[Rationals, Codes]:
     scale = narrowed(scale.reshape((1,) * (2 - scale.ndim) + scale.shape)) if scale.size > 1 else scale.reshape(1, 1)
     if scale.shape[0] == 1:
         return scale.reshape(-1), weights
-    steps = np.asarray([common_step(column) for column in scale.T], dtype=object)
-    factors = elementwise(lambda v, step: int(v / step), scale, steps)
+    first = np.append(True, (scale[1:] != scale[:-1]).any(axis=1))  # of each block of equal rows
+    steps = np.asarray([common_step(column) for column in scale[first].T], dtype=object)
+    factors = elementwise(lambda v, step: int(v / step), scale[first], steps)[np.cumsum(first) - 1]
     if max(int(f) for f in np.abs(factors).reshape(-1)).bit_length() > MAX_FACTOR_BITS:
         raise UnsupportedError("weight scales along the contracted axis", remedy="use one scale per output channel")
     return steps, multiplied(weights, factors)
