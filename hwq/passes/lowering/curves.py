@@ -31,6 +31,7 @@ from hwq.functions import (
     rational_values,
 )
 from hwq.functions.steps import FAR, MAX_LEVELS
+from hwq.functions.turns import sides_of, turn_of
 from hwq.ir import real
 from hwq.ir.hardware import Edge
 from hwq.ir.window import Reduction
@@ -276,12 +277,23 @@ def _every(x: Edge, count: int) -> Codes:
     return np.broadcast_to(np.arange(x.lo, x.hi + 1, dtype=np.int64), (count, x.hi - x.lo + 1))
 
 
-def _too_wide(low: Lowering, x: Edge, names: str, count: int) -> UnsupportedError:
+def _too_wide(low: Lowering, x: Edge, names: str, count: int, behind: bool = False) -> UnsupportedError:
+    """`behind`: a quantizer after the function would make step points of it."""
     each = f" in each of {count} channels" if count > 1 else ""
+    before = f"of at most {low.table_bits} bits before it, such as Quant with bit width 8"
     return UnsupportedError(
         f"{names} of codes {x.lo}..{x.hi}{each}, too many for a table",
-        remedy=f"put a quantizer of at most {low.table_bits} bits before it, such as Quant with bit width 8",
+        remedy=f"put a quantizer right behind it, or one {before}" if behind else f"put a quantizer {before}",
     )
+
+
+def _turns_once(curve: Curve, x: Edge, count: int) -> bool:
+    """Whether each channel of a curve is monotone, or falls and rises about one known turn."""
+    trends = curve.trends(count)
+    if all(trends):
+        return True
+    turns = [turn_of(curve, c) for c in range(count)]
+    return x.hi > x.lo and all(turns) and len({t.valley for t in turns if t is not None}) == 1
 
 
 def on_codes(low: Lowering, node: real.RealNode, x: Curved) -> Coded:
@@ -292,7 +304,7 @@ def on_codes(low: Lowering, node: real.RealNode, x: Curved) -> Coded:
     if pair is not None:
         return ramps.joined(low, node, pair)
     if not _listable(low, edge, channels.count):
-        raise _too_wide(low, edge, names, channels.count)
+        raise _too_wide(low, edge, names, channels.count, _turns_once(curve, edge, channels.count))
     values = rational_values(curve, range(edge.lo, edge.hi + 1), channels.count)
     step = None if values is None else _grid(values)
     if step is None and ROM_WIDTH.intersection(function_names(x.curve)):
@@ -344,9 +356,11 @@ def _output_frac(low: Lowering, x: Curved) -> int | None:
     scaled, step = Scaled(curve, scalar(pow2(OUTPUT_BITS)), scalar(0)), RoundStep(Rounding.HALF_EVEN, None, None)
     if _listable(low, edge, channels.count):
         codes = codes_of(scaled, step, _every(edge, channels.count))
-    elif all(curve.trends(channels.count)) and channels.count * MAX_LEVELS <= MAX_ENTRIES:
-        ends = np.tile(np.asarray([edge.lo, edge.hi], dtype=object), (channels.count, 1))
-        codes = CurveSteps(scaled, step, channels.count).codes(ends)
+    elif _turns_once(curve, edge, channels.count) and channels.count * MAX_LEVELS <= MAX_ENTRIES:
+        sides = None if all(curve.trends(channels.count)) else sides_of(scaled, step, edge.lo, edge.hi, channels.count)
+        turns = np.full(channels.count, edge.lo) if sides is None else sides[0].at
+        points = np.asarray([[edge.lo, int(at), edge.hi] for at in turns], dtype=object)
+        codes = codes_of(scaled, step, points)
     else:
         return None
     lo, hi = int(codes.min()), int(codes.max())
