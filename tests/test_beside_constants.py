@@ -309,3 +309,25 @@ def test_a_dense_relu_batch_normalization_is_calibrated_with_its_trained_statist
         want = executed(onnx.load(path), x[:, None])[:, 0]
         have = hwq.compile(path, tmp_path / "q.yaml").simulate(x)
         assert np.sqrt(np.mean((have - want) ** 2) / np.mean(want**2)) < 0.05
+
+
+GEMMS = {
+    "plain": "Gemm x w b -> y",
+    "left_turned": "Transpose(perm=[1,0]) x -> t; Gemm(transA=1) t w b -> y",
+    "scaled": "Gemm(alpha=0.5,beta=2.0) x w b -> y",
+    "constant_left": "Transpose(perm=[1,0]) x -> t; Gemm(transA=1) w t c -> y",
+    "constant_left_both_turned": "Gemm(transA=1,transB=1,alpha=0.25) w x c -> y",
+    "two_activations": "Gemm(transB=1) x x -> y",
+}
+
+
+@pytest.mark.parametrize("name", sorted(GEMMS))
+def test_a_gemm_takes_a_constant_on_either_side_turned_or_not(name: str) -> None:
+    constants = {
+        "w": np.float32(K) * np.asarray([0.0071, 0.003, 0.0113, 0.009], np.float32),
+        "b": np.asarray([0.5, -1, 0.25, 3], np.float32),
+        "c": np.asarray([[0.5], [-1], [0.25], [3]], np.float32),
+    }
+    text = GEMMS[name]
+    proto = model(nodes_of(text), (1, 6), {k: v for k, v in constants.items() if f" {k} " in text})
+    agree(proto, samples(35, (30, 1, 6), 60), {"input_types": {"x": TYPE}})

@@ -75,6 +75,20 @@ def chains() -> dict[str, Chain]:
             "Add h half -> o; Mul o n -> p; Round p -> q; Div q n -> d; Mul d two -> e; Sub e one -> w",
             {"r": real, "half": np.float32(0.5), "n": levels, "two": np.float32(2), "one": np.float32(1)},
         ),
+        "straight_through": (
+            "Div r s -> a; Round a -> b; Clip b lo hi -> c; Mul c s -> d; Sub d r -> e; Add r e -> w",
+            {"r": real, "s": PER_CHANNEL, "lo": np.float32(-8), "hi": np.float32(7)},
+        ),
+        "ternary": (
+            "Greater r p -> a; Less r n -> b; Where b m none -> c; Where a one c -> d; Mul d s -> w",
+            {"r": real, "p": np.float32(0.2), "n": np.float32(-0.2), "m": np.float32(-1), "none": np.float32(0)}
+            | {"one": np.float32(1), "s": PER_CHANNEL},
+        ),
+        "norm_folded": ("DequantizeLinear k s -> a; Mul a g -> w", {"k": k8, "s": s, "g": PER_CHANNEL * 100}),
+        "over_127": (
+            "Clip r n p -> a; Mul a top -> b; Round b -> c; Div c top -> w",
+            {"r": real, "n": np.float32(-1), "p": np.float32(1), "top": np.float32(127)},
+        ),
         "dorefa_by_reciprocal": (
             "Mul k n -> d; Mul d two -> e; Sub e one -> w",
             {"k": np.float32(K % 16), "n": 1 / levels, "two": np.float32(2), "one": np.float32(1)},
@@ -269,3 +283,25 @@ def test_spelt_out_quantizers_are_the_same_in_compiled_cpp(name: str, tmp_path: 
     x = samples(12, (50, 1, 6))
     design = agree(down, x)
     assert design.export(tmp_path / "build").verify(x, types="native")
+
+
+ESTIMATORS = {
+    "x_plus": "Div a s -> t; Round t -> r; Sub r t -> e; Add t e -> c; Clip c lo hi -> d; Mul d s -> b",
+    "plus_x": "Div a s -> t; Clip t lo hi -> c; Round c -> r; Sub r c -> e; Add e c -> d; Mul d s -> b",
+    "minus": "Div a s -> t; Clip t lo hi -> c; Round c -> r; Sub c r -> e; Sub c e -> d; Mul d s -> b",
+    "whole": "Div a s -> t; Round t -> r; Clip r lo hi -> c; Mul c s -> d; Sub d a -> e; Add a e -> b",
+    "half_away": "Div a s -> t; Clip t lo hi -> u; Abs u -> v; Add v half -> h; Floor h -> f; Sign u -> g; "
+    "Mul g f -> d; Mul d s -> b",
+}
+
+
+@pytest.mark.parametrize("place", ["input", "sums"])
+@pytest.mark.parametrize("name", sorted(ESTIMATORS))
+def test_straight_through_estimators_are_the_quantizers_inside_them(name: str, place: str) -> None:
+    front = "Identity x -> a" if place == "input" else "MatMul x w -> a"
+    constants = {"s": np.float32(0.25), "lo": np.float32(-8), "hi": np.float32(7), "half": np.float32(0.5)}
+    text = f"{front}; {ESTIMATORS[name]}; MatMul b w -> y"
+    used = {k: v for k, v in constants.items() if f" {k} " in text}
+    proto = model(nodes_of(text), ("N", 4), {**used, "w": np.float32(K[:4, :4] // 16) * np.float32(0.25)})
+    typed = place == "sums" or name == "half_away"
+    agree(proto, samples(34, (80, 1, 4), 90), {"input_types": {"x": TYPE}} if typed else None)

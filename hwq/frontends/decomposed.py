@@ -109,12 +109,11 @@ def normalized_ratio(call: Call, top: Signal, bottom: Signal, inverse: bool = Fa
 
 
 def without_the_parts(nodes: list[real.RealNode], outputs: set[str]) -> list[real.RealNode]:
-    """The nodes, less those that nothing reads since a normalization took their place; all where none did."""
-    if not any(isinstance(n.op, real.Normalize) and n.kind in SPELT_OUT for n in nodes):
-        return nodes
+    """The nodes, less those that nothing reads since a normalization took their place, and less unread linear maps."""
+    every = any(isinstance(n.op, real.Normalize) and n.kind in SPELT_OUT for n in nodes)
     read, kept = set(outputs), []
     for node in reversed(nodes):
-        if read.intersection(node.outputs):
+        if read.intersection(node.outputs) or not (every or isinstance(node.op, real.Add | real.Affine)):
             kept.append(node)
             read.update(node.inputs)
     return kept[::-1]

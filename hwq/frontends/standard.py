@@ -13,6 +13,7 @@ from hwq.frontends import coded
 from hwq.frontends.attention import activation_product
 from hwq.frontends.broadcast import broadcast
 from hwq.frontends.call import Array, Call, Rule, Signal, Value
+from hwq.frontends.cancelling import without_cancelled
 from hwq.frontends.decomposed import normalized_ratio
 from hwq.ir import real
 from hwq.ir.constants import Coded, on_dyadic_grid
@@ -57,7 +58,8 @@ def joined(call: Call, op: real.RealOp, x: Signal, y: Signal) -> Signal:
         shape = tuple(np.broadcast_shapes(x.shape, y.shape))
     except ValueError:
         raise call.broken(f"shapes {list(x.shape)} and {list(y.shape)} do not broadcast") from None
-    return call.emit(op, [x, y], shape)[0]
+    left = without_cancelled(call, x, y) if isinstance(op, real.Add) else None
+    return call.emit(op, [x, y], shape)[0] if left is None else left
 
 
 def _operands(call: Call) -> tuple[Signal, Rationals, bool]:
@@ -289,15 +291,23 @@ def matmul(call: Call) -> list[Value]:
 
 
 def gemm(call: Call) -> list[Value]:
-    """alpha A B + beta C."""
-    x = call.signal(0)
-    if call.attribute("transA", 0):
-        raise call.fail("Gemm with transA", "transpose the activation before it")
-    weights = weights_of(call, 1, 0 if call.attribute("transB", 0) else -1)
-    if call.attribute("transB", 0):
-        weights = weights.moved(lambda a: a.T)
+    """alpha A B + beta C; either of A and B may be the constant, or none."""
+    left, right = call.value(0), call.value(1)
+    turned = [bool(call.attribute(key, 0)) for key in ("transA", "transB")]
+    if any(len(v.shape) < 2 for v in (left, right)):
+        raise call.broken(f"matrices of shapes {list(left.shape)} and {list(right.shape)}")
     alpha, beta = (Fraction(float(np.float32(call.attribute(key, 1.0)))) for key in ("alpha", "beta"))
-    y = product(call, x, weights)
+    x, w = (_swapped(call, v) if isinstance(v, Signal) and t else v for v, t in zip((left, right), turned, strict=True))
+    if isinstance(x, Signal) and isinstance(w, Signal):
+        y = activation_product(call, x, w)
+    elif isinstance(x, Signal):
+        weights = weights_of(call, 1, 0 if turned[1] else -1)
+        y = product(call, x, weights.moved(lambda a: a.T) if turned[1] else weights)
+    elif isinstance(w, Signal):
+        weights = weights_of(call, 0, -1 if turned[0] else 0)
+        y = _left_product(call, weights.moved(lambda a: a.T) if turned[0] else weights, w)
+    else:
+        raise call.fail("a Gemm of constants", "fold the constant part of the model before export")
     bias = call.exact(2, "the bias") * beta if call.given(2) else scalar(0)
     if alpha == 1 and not call.given(2):
         return [y]
