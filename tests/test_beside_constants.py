@@ -331,3 +331,49 @@ def test_a_gemm_takes_a_constant_on_either_side_turned_or_not(name: str) -> None
     text = GEMMS[name]
     proto = model(nodes_of(text), (1, 6), {k: v for k, v in constants.items() if f" {k} " in text})
     agree(proto, samples(35, (30, 1, 6), 60), {"input_types": {"x": TYPE}})
+
+
+CAUSAL = np.triu(np.ones((5, 5), bool), 1)
+SCORES = {
+    "added": "Mul x eighth -> b; Add b a -> m",
+    "chosen": "Where causal low x -> m",
+    "of_a_product": "QuantizeLinear x s z -> q; DequantizeLinear q s z -> d; Transpose(perm=[0,2,1]) d -> t; "
+    "MatMul d t -> p; Add p a -> m",
+}
+
+
+@pytest.mark.parametrize("low", [-1e4, -3.4028235e38, -np.inf])
+@pytest.mark.parametrize("name", sorted(SCORES))
+def test_masked_scores_get_no_share_of_a_softmax(name: str, low: float, tmp_path: Path) -> None:
+    constants = {
+        "causal": CAUSAL,
+        "low": np.float32(low),
+        "a": np.where(CAUSAL, np.float32(low), np.float32(0)),
+        "eighth": np.float32(0.125),
+        "s": np.float32(0.0213),
+        "z": np.int8(3),
+    }
+    text = f"{SCORES[name]}; Softmax(axis=-1) m -> y"
+    proto = model(nodes_of(text), ("N", 5, 5), {k: v for k, v in constants.items() if f" {k} " in text})
+    x = samples(36, (30, 1, 5, 5), 60)
+    want = executed(proto, x)
+    design = hwq.compile(proto, None if name == "of_a_product" else {"input_types": {"x": TYPE}})
+    have = np.asarray(design.simulate(x)).reshape(want.shape)
+    assert np.abs(have - want).max() < 2e-5
+    assert np.all(have[:, :, CAUSAL] == 0)
+    if low == -np.inf and name == "added":
+        assert design.export(tmp_path / "build").verify(x[:10], types="native")
+
+
+def test_minus_infinity_that_no_softmax_takes_is_refused() -> None:
+    constants = {"a": np.where(CAUSAL, -np.inf, 0).astype(np.float32), "w": np.float32(K[:5, :3])}
+    for text in ("Add x a -> y", "Add x a -> m; MatMul m w -> y"):
+        used = {k: v for k, v in constants.items() if f" {k} " in text}
+        proto = model(nodes_of(text), ("N", 5, 5), used)
+        with pytest.raises(UnsupportedError, match="minus infinity"):
+            hwq.compile(proto, {"input_types": {"x": TYPE}})
+    text = "Add x a -> m; QuantizeLinear m s z -> q; DequantizeLinear q s z -> y"
+    agree(
+        model(nodes_of(text), ("N", 5, 5), {"a": constants["a"], "s": np.float32(0.25), "z": np.int8(0)}),
+        samples(37, (20, 1, 5, 5), 60),
+    )

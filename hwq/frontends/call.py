@@ -14,7 +14,7 @@ import numpy.typing as npt
 from hwq.errors import HwqError, ModelError, UnsupportedError, printable
 from hwq.ir.constants import Coded
 from hwq.ir.hardware import Shape
-from hwq.ir.real import RealNode, RealOp
+from hwq.ir.real import MINUS_INFINITY, RealNode, RealOp
 from hwq.numeric.rational import Rationals, alike, rationals
 
 MAX_ELEMENTS = 1 << 24  # of one activation or folded constant
@@ -106,6 +106,18 @@ class Call:
         if array.size > MAX_EXACT and not alike(array):
             raise self.fail(f"{what} of {array.size} values", f"hwq computes exactly with up to {MAX_EXACT}")
         return rationals(array)
+
+    def offsets(self, index: int, what: str) -> Rationals:
+        """The same where it is added, minus infinity as `real.MINUS_INFINITY`: masks before a Softmax hold it."""
+        value = self.value(index)
+        if isinstance(value, Signal | Coded) or value.dtype.kind != "f" or not np.isneginf(value).any():
+            return self.exact(index, what)
+        array = np.asarray(value, dtype=np.float64)
+        masked = np.isneginf(array)
+        finite = np.where(masked, 0.0, array)
+        if not np.isfinite(finite).all():
+            raise self.fail(f"{what} holds NaN or infinity", "retrain or re-export the model")
+        return np.where(np.atleast_1d(masked), np.asarray([MINUS_INFINITY], dtype=object), rationals(finite))
 
     def integer(self, index: int, what: str) -> int:
         """A constant input that is one whole number."""

@@ -107,7 +107,7 @@ def where(call: Call) -> list[Value]:
         if not isinstance(left, Signal) or not isinstance(right, Signal):
             i, kept, dropped = (1, mask, turned) if isinstance(left, Signal) else (2, turned, mask)
             x = broadcast(call, call.signal(i), shape)
-            return [affine(call, x, kept, np.asarray(dropped * call.exact(3 - i, f"input {3 - i}"), dtype=object))]
+            return [affine(call, x, kept, np.asarray(dropped * call.offsets(3 - i, f"input {3 - i}"), dtype=object))]
         parts = [affine(call, broadcast(call, v, shape), factor, NONE) for v, factor in ((left, mask), (right, turned))]
     return [joined(call, real.Add(), *parts)]
 

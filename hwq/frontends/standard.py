@@ -77,7 +77,8 @@ def add(call: Call) -> list[Value]:
     both = _both(call)
     if both:
         return [joined(call, real.Add(), *both)]
-    x, c, _ = _operands(call)
+    i = 0 if isinstance(call.value(0), Signal) else 1
+    x, c = call.signal(i), call.offsets(1 - i, f"input {1 - i}")
     return [affine(call, x, scalar(1), c)]
 
 

@@ -17,6 +17,9 @@ from hwq.ir.window import Reduction, Window
 from hwq.numeric.fixed import Codes, FixedType, Overflow, Rounding
 from hwq.numeric.rational import Rationals
 
+MINUS_INFINITY = Fraction(-(1 << 300))
+"""Stands for minus infinity in an offset: a Softmax or a clamp makes of it what they make of that."""
+
 
 class RealOp:
     """An op over the reals."""

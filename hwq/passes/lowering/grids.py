@@ -14,6 +14,7 @@ from hwq.numeric.rational import Rationals, common_step, scalar, squeeze_uniform
 from hwq.ops import Scale, Shift, spread
 from hwq.passes.lowering.state import Affine, Coded, Lowering, State, coded
 
+LOWEST = real.MINUS_INFINITY / (1 << 100)  # what is below came of minus infinity
 MAX_ALIGN_BITS = 48  # widest multiplier used to bring channels onto one grid
 
 
@@ -34,6 +35,11 @@ def settled(low: Lowering, node: real.RealNode, x: Coded) -> Coded:
     """Without a pending clamp: dropped where the range never meets it, else an integer clamp on a fitting grid."""
     of = x.of
     if of.lo is None and of.hi is None:
+        if any(v <= LOWEST for v in of.b.reshape(-1)):
+            raise UnsupportedError(
+                "minus infinity, which a mask before it adds",
+                remedy="put the Softmax or a quantizer right behind the mask",
+            )
         return x
     least, most = reached(low, x)
     lo = of.lo if of.lo is not None and bool(np.any(least < of.lo)) else None
