@@ -196,7 +196,8 @@ def _concat_mixed(call: Call, values: list[Value]) -> Signal:
         raise call.broken(f"shapes {[list(v.shape) for v in values]} do not fit together")
     (x,) = _concat_signals(call, [v for v in values if isinstance(v, Signal)])
     assert isinstance(x, Signal)
-    places, parts, done = [], [], 0
+    places: list[int] = []
+    parts, done = [], 0
     for i, value in enumerate(values):
         extent = value.shape[axis]
         if isinstance(value, Signal):

@@ -78,9 +78,7 @@ PASSES: tuple[Pass, ...] = (
     Pass("fold_to_rate", lambda g, o: g if o.pace is None else o.pace(g), legal, legal),
     Pass("arrange", lambda g, o: arranged(g, o.choices_of), legal, legal),
 )
-MEANING = (
-    "spelt_quantizers"  # the last pass before which nothing has been rearranged: what the file denotes, as configured
-)
+MEANING = "spelt_quantizers"  # up to this pass nothing is rearranged: what the file denotes, as configured
 
 
 @dataclass(frozen=True)
