@@ -13,11 +13,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hwq.codegen.project import files_digest
-from hwq.errors import ToolError
 from hwq.build.linked_roms import with_linked_roms
 from hwq.build.precompiled_headers import Prelude
 from hwq.build.toolchain import Headers, compile_cpp, compiler_version, require_compiler
+from hwq.codegen.project import files_digest
+from hwq.errors import ToolError
 
 LIMIT = 1 << 30  # bytes of builds that are kept; the ones unused for longest go first
 RECENT = 3600.0  # seconds for which a build is in use by whoever asked for it

@@ -8,8 +8,8 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from hwq.targets import TARGETS
 from hwq.build.toolchain import compiler_version, find_compiler, find_headers
+from hwq.targets import TARGETS
 
 OPTIONAL_PACKAGES = (
     ("h5py", "Keras and QKeras files: pip install h5py"),

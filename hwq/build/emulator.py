@@ -14,19 +14,19 @@ import numpy as np
 import numpy.typing as npt
 
 from hwq.build.cache import NATIVE_FLAGS, VECTOR_FLAGS, Recipe, built
-from hwq.codegen.c_api import batch_entry, c_face, host_converts
-from hwq.dataflow.names import layer_functions
-from hwq.codegen.arrays import Settings, render, rom_text
-from hwq.errors import ToolError
-from hwq.numeric.fixed import Codes
-from hwq.ir.hardware import Graph
 from hwq.build.linked_roms import as_header, machine_integers
+from hwq.build.toolchain import native_headers
+from hwq.codegen.arrays import Settings, render, rom_text
+from hwq.codegen.c_api import batch_entry, c_face, host_converts
+from hwq.codegen.vectors import codes_of_words, words_of_codes, words_per_code
+from hwq.dataflow.names import layer_functions
+from hwq.errors import ToolError
+from hwq.ir.hardware import Graph
+from hwq.numeric.fixed import Codes
 from hwq.passes.pack_for_cpu import for_processor, samples_at_once
 from hwq.simulate.simulator import Simulator, decode, outer_shape
 from hwq.targets import Target
 from hwq.targets.native import EMULATOR
-from hwq.build.toolchain import native_headers
-from hwq.codegen.vectors import codes_of_words, words_of_codes, words_per_code
 
 Floats = npt.NDArray[np.float64]
 Arrays = Sequence[npt.NDArray[Any]]
