@@ -22,14 +22,9 @@ CASES = Path(__file__).resolve().parents[2] / "shared" / "cases"
 NAMES = [entry["file"] for entry in json.loads((CASES / "index.json").read_text())] if CASES.is_dir() else []
 
 PENDING = (
-    "dense_int8.keras",
-    "resize_12.onnx",
-    "resize_07.onnx",
     "resize_linear_uint8.onnx",
     "div_int32.onnx",
     "q_cast_dq.onnx",
-    "if_const.onnx",
-    "local_function.onnx",
     "gemm_const.onnx",
     "chan_shuffle.dynb.onnx",
     "flat_prod.dynb.onnx",
