@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from math import inf
 from pathlib import Path
@@ -12,10 +12,11 @@ from typing import Any
 
 import yaml
 
-from hwq.errors import SpecError
+from hwq.errors import SpecError, printable, shown
 from hwq.ir.hardware import MEMORIES
 from hwq.ir.names import identifier
 from hwq.targets import get_target
+from hwq.untrusted import read_yaml
 
 IO_STYLES = ("parallel", "stream")  # arrays between layers, or FIFOs between processes
 INTERFACES = ("memory", "fifo", "axis", "axilite")  # of the data ports; memory holds a tensor, the others pass it once
@@ -25,6 +26,9 @@ SEMANTICS = ("real", "ort")  # correctly rounded real functions, or onnxruntime'
 MOST_TABLE_BITS = 20
 FOLDINGS = ("reuse", "pe", "simd")
 LAYER_CHOICES = (*FOLDINGS, "memory")
+CLOCKS = (1e-3, 1e6)  # ns
+PACES = (1e-9, 1e15)  # samples a second
+MOST_REUSE = 1 << 31
 COSTS = ("lut", "dsp", "bram", "compare_levels")  # of hwq.passes.costs
 
 
@@ -82,18 +86,6 @@ class Config:
         return asdict(self)
 
 
-class _Loader(yaml.SafeLoader):
-    """Plain YAML without tags, in which no key may be given twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        """A dict, unless a key of plain text repeats."""
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        twice = next((key for key in keys if keys.count(key) > 1), None)
-        if twice is not None:
-            raise yaml.MarkedYAMLError(problem=f"key '{twice}' twice", problem_mark=node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
 def load_config(source: Config | Mapping[str, Any] | str | Path | None) -> Config:
     """A Config from a dict, a YAML file's path, or nothing."""
     if source is None:
@@ -103,7 +95,7 @@ def load_config(source: Config | Mapping[str, Any] | str | Path | None) -> Confi
     if isinstance(source, str | Path):
         path = Path(source)
         try:
-            source = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+            source = read_yaml(path)
         except (OSError, UnicodeDecodeError) as error:
             raise SpecError(
                 f"cannot read config '{path.name}' ({type(error).__name__})", remedy="give a YAML file"
@@ -112,9 +104,9 @@ def load_config(source: Config | Mapping[str, Any] | str | Path | None) -> Confi
             mark = getattr(error, "problem_mark", None)
             where = f" at line {mark.line + 1}" if mark else ""
             what = getattr(error, "problem", None)
-            where += f" ({what})" if what else ""
+            where += f" ({printable(what, 120)})" if what else ""
             raise SpecError(f"config '{path.name}' is not valid YAML{where}", remedy="check its indentation") from None
-        except (RecursionError, ValueError):  # nested without end, or a date that is none
+        except (RecursionError, ValueError):  # a date that is none, a file too large
             raise SpecError(f"config '{path.name}' holds what YAML cannot", remedy="give a YAML file") from None
         source = {} if source is None else source
     if not isinstance(source, Mapping):
@@ -134,7 +126,7 @@ def checked(config: Config) -> Config:
     """The config itself, if every choice is one that hwq has."""
     for key in ("target", "io", "interface", "control", "top", "part", "semantics"):
         if not isinstance(getattr(config, key), str):
-            raise SpecError(f"config '{key}' is {getattr(config, key)!r}", remedy="write a text")
+            raise SpecError(f"config '{key}' is {shown(getattr(config, key))}", remedy="write a text")
     get_target(config.target)
     if config.io not in IO_STYLES:
         raise SpecError(f"io style '{config.io}' is not available", remedy="use " + " or ".join(IO_STYLES))
@@ -147,7 +139,9 @@ def checked(config: Config) -> Config:
     for key in ("input_types", "output_types"):
         for name, spec in getattr(config, key).items():
             if not isinstance(name, str) or not isinstance(spec, str):
-                raise SpecError(f"config '{key}' holds {name!r}: {type(spec).__name__}", remedy="write NAME: 'SPEC'")
+                raise SpecError(
+                    f"config '{key}' holds {shown(name)}: {type(spec).__name__}", remedy="write NAME: 'SPEC'"
+                )
     _check_numbers(config)
     if config.part and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,79}", config.part):
         raise SpecError(f"part '{config.part}' is no device name", remedy="write one such as xc7z020clg400-1")
@@ -184,37 +178,41 @@ def _check_numbers(config: Config) -> None:
         if name not in COSTS:
             raise SpecError(f"unknown cost '{name}'", remedy="use " + ", ".join(COSTS))
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < inf:
-            raise SpecError(f"config cost '{name}' is {weight!r}", remedy="use a number from 0 on")
-    numbers: list[tuple[str, Any, type | tuple[type, ...]]] = [
-        ("clock", config.clock, (int, float)),
+            raise SpecError(f"config cost '{name}' is {shown(weight)}", remedy="use a number from 0 on")
+    numbers: list[tuple[str, Any, type | tuple[type, ...], float, float]] = [
+        ("clock", config.clock, (int, float), *CLOCKS),
     ]
     if config.reuse is not None:
-        numbers.append(("reuse", config.reuse, int))
+        numbers.append(("reuse", config.reuse, int, 1, MOST_REUSE))
     for pattern, choices in config.layers.items():
         if not isinstance(pattern, str) or not isinstance(choices, Mapping) or set(choices) - set(LAYER_CHOICES):
             raise SpecError(
                 f"config of layer '{pattern}' has unknown choices", remedy="use " + ", ".join(LAYER_CHOICES)
             )
-        numbers += [(f"{key} of layer '{pattern}'", choices[key], int) for key in FOLDINGS if key in choices]
+        numbers += [
+            (f"{key} of layer '{pattern}'", choices[key], int, 1, MOST_REUSE) for key in FOLDINGS if key in choices
+        ]
         if choices.get("memory", "auto") not in MEMORIES:
             raise SpecError(
-                f"memory of layer '{pattern}' is {choices['memory']!r}", remedy="use " + ", ".join(MEMORIES)
+                f"memory of layer '{pattern}' is {shown(choices['memory'])}", remedy="use " + ", ".join(MEMORIES)
             )
     seed = config.stochastic
     if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 1 << 32):
-        raise SpecError(f"config stochastic is {seed!r}", remedy="use a seed from 0 to 4294967295, or leave it out")
+        raise SpecError(
+            f"config stochastic is {shown(seed)}", remedy="use a seed from 0 to 4294967295, or leave it out"
+        )
     bits = config.table_bits
     if isinstance(bits, bool) or not isinstance(bits, int) or not 1 <= bits <= MOST_TABLE_BITS:
-        raise SpecError(f"config table_bits is {bits!r}", remedy=f"use an integer from 1 to {MOST_TABLE_BITS}")
+        raise SpecError(f"config table_bits is {shown(bits)}", remedy=f"use an integer from 1 to {MOST_TABLE_BITS}")
     if config.target_fps != 0:
-        numbers.append(("target_fps", config.target_fps, (int, float)))
-    for label, value, kind in numbers:
-        if isinstance(value, bool) or not isinstance(value, kind) or not _positive(value):
-            raise SpecError(f"config {label} is {value!r}", remedy="use a positive number")
+        numbers.append(("target_fps", config.target_fps, (int, float), *PACES))
+    for label, value, kind, least, most in numbers:
+        if isinstance(value, bool) or not isinstance(value, kind) or not _within(value, least, most):
+            raise SpecError(f"config {label} is {shown(value)}", remedy=f"use a number from {least:g} to {most:g}")
 
 
-def _positive(value: Any) -> bool:
-    return bool(0 < value < inf)
+def _within(value: Any, least: float, most: float) -> bool:
+    return bool(least <= value <= most)
 
 
 def identifier_like(name: str) -> str:

@@ -24,7 +24,7 @@ from hwq.check.reference import Compared, compare
 from hwq.check.verify import Result, verify_sources
 from hwq.codegen.arrays import Settings, render
 from hwq.codegen.c_api import c_face, host_converts
-from hwq.codegen.project import MANIFEST, files_digest, write_files
+from hwq.codegen.project import MANIFEST, files_digest, recovered, write_files
 from hwq.codegen.streams import render_stream, stream_record
 from hwq.codegen.vectors import codes_text, random_inputs
 from hwq.config import Config, load_config
@@ -41,6 +41,7 @@ from hwq.passes import Choice, Costs, Options, Stages, compile_graph, meaning, s
 from hwq.quantizers import type_spec
 from hwq.simulate.simulator import Simulator, decode, outer_shape
 from hwq.targets import ALL_TARGETS, TARGETS, Target, get_target
+from hwq.untrusted import read_json
 
 VECTOR_SAMPLES = 16  # shipped with a project for the vendor's own C-simulation
 VECTOR_CODES = 1 << 20  # of one edge in all samples: fewer samples of large tensors
@@ -133,6 +134,7 @@ class Design:
             "config": self.config.plain(),
             "weights_digest": self.weights_digest(),
             "digest": digest,
+            "files": sorted(files),
             "inputs": [port_record(i) for i in self.inputs],
             "outputs": [port_record(o) for o in self.outputs],
             "estimate": self.estimate(),
@@ -232,6 +234,7 @@ class Design:
             "targets": list(projects),
             "weights_digest": self.weights_digest(),
             "digest": files_digest(files),
+            "files": sorted(files),
         }
         files[MANIFEST] = (json.dumps(manifest, indent=1) + "\n").encode()
         write_files(files, Path(path), force=force)
@@ -288,14 +291,15 @@ class Project:
     def load(path: str | Path, stage: Stage = _silent) -> Project:
         """A project that was exported earlier, from its folder: its model is compiled again with its own settings."""
         folder = Path(path)
+        recovered(folder)
         try:
-            manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+            manifest = read_json((folder / MANIFEST).read_text(encoding="utf-8"))
             if isinstance(manifest, dict) and manifest.get("target") == ALL_TARGETS:
                 one = folder / str(manifest["targets"][0])
                 raise SpecError(f"'{folder}' holds a project per target", remedy=f"name one of them, such as '{one}'")
             model = (folder / "model" / "model.onnx").read_bytes()
             config = load_config(manifest["config"])
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, LookupError, TypeError):
             raise SpecError(f"'{folder}' is not a project that hwq wrote", remedy="export the model again") from None
         design = compile(model, config, stage=stage)
         files = tuple(sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()))

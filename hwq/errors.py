@@ -8,15 +8,24 @@ from __future__ import annotations
 import unicodedata
 
 _MAX_NAME = 80
+_MOST_BITS = 256  # of integers that are written out
 
 
 def printable(text: object, limit: int = _MAX_NAME) -> str:
     """One line of harmless text from anything a file may contain: no control or line characters, cut at `limit`."""
     hidden = ("C", "Zl", "Zp")
+    whole = str(text)
     clean = "".join(
-        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(ch).startswith(hidden) else ch for ch in str(text)
+        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(ch).startswith(hidden) else ch for ch in whole[:limit]
     )
-    return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+    return clean if len(whole) <= limit else clean[: limit - 1] + "…"
+
+
+def shown(value: object) -> str:
+    """A value as Python writes it, in one short line whatever it is."""
+    if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+        return f"an integer of {value.bit_length()} bits"
+    return printable(repr(value))
 
 
 class HwqError(Exception):

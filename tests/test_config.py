@@ -142,7 +142,7 @@ def test_a_file_that_is_not_there_or_no_text_is_refused(tmp_path: Path) -> None:
 def test_a_small_file_that_unfolds_to_a_large_one_does_no_harm(tmp_path: Path) -> None:
     levels = [f"l{i}: &l{i} [{', '.join([f'*l{i - 1}'] * 9)}]" for i in range(1, 30)]
     (tmp_path / "bomb.yaml").write_text("\n".join(["input_types:", "  l0: &l0 x", *("  " + line for line in levels)]))
-    with pytest.raises(SpecError, match="holds 'l1': list"):
+    with pytest.raises(SpecError, match="aliases that stand for too much"):
         load_config(tmp_path / "bomb.yaml")
 
 

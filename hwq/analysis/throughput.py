@@ -17,6 +17,7 @@ from hwq.ir.hardware import Graph
 from hwq.passes.fold_to_budget import within
 
 NS = 1e9  # in a second
+MOST_CYCLES = 1 << 40  # between samples that are asked for: no layer takes as many
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def paced(graph: Graph, io: str, fps: float, clock: float) -> Graph:
 
     One budget of cycles serves all layers: the greatest with which the whole design keeps up.
     """
-    limit = int(NS / (fps * clock))
+    limit = int(min(NS / (fps * clock), MOST_CYCLES)) if fps * clock > NS / MOST_CYCLES else MOST_CYCLES
     fastest = pace_of(within(graph, 1), io)
     if fastest.interval > limit:
         raise SpecError(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import hashlib
 import os
 import platform
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -150,16 +153,42 @@ def _compile(recipe: Recipe, units: tuple[str, ...], compiler: str, work: Path, 
 
 
 def cache_folder() -> Path:
-    """$XDG_CACHE_HOME/hwq, else ~/.cache/hwq, else a folder of this user's among the temporary ones."""
+    """$XDG_CACHE_HOME/hwq, else ~/.cache/hwq, else a folder of this user's among the temporary ones.
+
+    Whoever can write into it has code run here: a folder that others could have made or may write to is passed over.
+    """
     base = os.environ.get("XDG_CACHE_HOME")
     home = Path(base) if base and os.path.isabs(base) else Path(os.path.expanduser("~")) / ".cache"
-    private = Path(tempfile.gettempdir()) / f"hwq-cache-{os.getuid()}"
-    for folder in (home / "hwq", private):
-        with contextlib.suppress(OSError):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if folder.stat().st_uid == os.getuid() and os.access(folder, os.W_OK):
-                return folder
-    raise ToolError("no folder to build in", remedy="set XDG_CACHE_HOME to a folder that you may write to")
+    for folder in (home / "hwq", Path(tempfile.gettempdir()) / f"hwq-cache-{os.getuid()}"):
+        if _private(folder):
+            return folder
+    return _of_this_process()
+
+
+def _private(folder: Path) -> bool:
+    """Whether a folder is there, made if it was missing, this user's own, and writable by no one else; no link is."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+        found = folder.lstat()
+    except (OSError, ValueError):
+        return False
+    own = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o022
+    return own and os.access(folder, os.W_OK)
+
+
+@functools.cache
+def _of_this_process() -> Path:
+    """A fresh folder that goes with this process, where there is none to keep builds in."""
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="hwq-cache-"))
+    except OSError:
+        raise ToolError(
+            "no folder to build in", remedy="set XDG_CACHE_HOME to a folder that you may write to"
+        ) from None
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _forget_oldest(cache: Path, kept: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -15,6 +14,7 @@ import numpy.typing as npt
 
 from hwq.build.cache import NATIVE_FLAGS, VECTOR_FLAGS, Recipe, built
 from hwq.build.linked_roms import as_header, machine_integers
+from hwq.build.processes import cores
 from hwq.build.toolchain import native_headers
 from hwq.codegen.arrays import Settings, render, rom_text
 from hwq.codegen.c_api import batch_entry, c_face, host_converts
@@ -117,11 +117,6 @@ class Library:
 
 def _pointers(arrays: Arrays) -> Any:
     return (ctypes.c_void_p * len(arrays))(*(a.ctypes.data for a in arrays))
-
-
-def cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def load_library(

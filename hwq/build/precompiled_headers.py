@@ -11,11 +11,13 @@ import contextlib
 import hashlib
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from hwq.build.processes import COMPILE_SECONDS, Program, started, time_limit
+from hwq.errors import ToolError
 
 TEXT, PARSED, FAILED = "prelude.h", "prelude.h.gch", "failed"
 
@@ -63,13 +65,19 @@ class Prelude:
             source, product = Path(name) / TEXT, Path(name) / PARSED
             source.write_text(text)
             command = [*self.command, "-x", "c++-header", str(source), "-o", str(product)]
-            making = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            try:
-                yield
-            finally:
-                done = making.wait() == 0 and product.is_file()
-                with contextlib.suppress(OSError):
-                    if done:
-                        os.replace(product, self.place / PARSED)
-                    else:
-                        (self.place / FAILED).touch()
+            with started(command) as making:
+                try:
+                    yield
+                except ToolError:
+                    self._keep(making, product)
+                    raise
+                self._keep(making, product)
+
+    def _keep(self, making: Program, product: Path) -> None:
+        """Wait for the compiler; what it has made is kept, else that it failed."""
+        done = making.finish(time_limit(COMPILE_SECONDS))
+        with contextlib.suppress(OSError):
+            if done is not None and done.status == 0 and product.is_file():
+                os.replace(product, self.place / PARSED)
+            else:
+                (self.place / FAILED).touch()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from hwq.build.processes import ANSWER_SECONDS, COMPILE_SECONDS, Done, run_all
 from hwq.codegen.environment import data_folder
 from hwq.errors import ToolError
 from hwq.targets import Target
@@ -88,8 +88,8 @@ def require_compiler() -> str:
 
 def compiler_version(compiler: str) -> str:
     """The first line of what the compiler says of itself."""
-    done = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False)
-    return done.stdout.splitlines()[0] if done.stdout else "unknown version"
+    (done,) = run_all([[compiler, "--version"]], "the compiler's answer to --version", ANSWER_SECONDS)
+    return done.output.splitlines()[0] if done.output.strip() else "unknown version"
 
 
 def compile_cpp(
@@ -114,22 +114,21 @@ def compile_cpp(
     for folder in last:
         base += ["-idirafter", str(folder)]
     objects = [product.parent / f"{source.stem}_{i}.o" for i, source in enumerate(sources)]
-    running = []
-    for source, obj in zip(sources, objects, strict=True):
-        command = [*([compiler] if source.suffix == ".s" else base), "-c", str(source), "-o", str(obj)]
-        running.append(subprocess.Popen(command, cwd=home, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
-    texts = [process.communicate()[0] for process in running]
-    for process, text in zip(running, texts, strict=True):
-        if process.returncode:
+    commands = [
+        [*([compiler] if source.suffix == ".s" else base), "-c", str(source), "-o", str(obj)]
+        for source, obj in zip(sources, objects, strict=True)
+    ]
+    for done in run_all(commands, "the C++ compiler", COMPILE_SECONDS, [home] * len(commands)):
+        if done.status:
             raise ToolError(
-                "the C++ compiler failed: " + _first_error(text), remedy="see hwq doctor; report it if it stays"
+                "the C++ compiler failed: " + _first_error(done), remedy="see hwq doctor; report it if it stays"
             )
     command = [compiler, *link, *(o.name for o in objects), "-o", product.name]  # no folder: gold writes it down
     for more in dict.fromkeys((_linker(), ())):
-        linked = subprocess.run([*command, *more], cwd=product.parent, capture_output=True, text=True, check=False)
-        if not linked.returncode:
+        (linked,) = run_all([[*command, *more]], "linking", COMPILE_SECONDS, [product.parent])
+        if not linked.status:
             return
-    raise ToolError("linking failed: " + _first_error(linked.stderr), remedy="see hwq doctor")
+    raise ToolError("linking failed: " + _first_error(linked), remedy="see hwq doctor")
 
 
 def _linker() -> tuple[str, ...]:
@@ -137,6 +136,7 @@ def _linker() -> tuple[str, ...]:
     return ("-fuse-ld=gold",) if shutil.which("ld.gold") else ()
 
 
-def _first_error(text: str) -> str:
-    lines = [line for line in text.splitlines() if "error" in line.lower()] or text.splitlines() or ["no message"]
+def _first_error(done: Done) -> str:
+    said = (done.errors + done.output).splitlines()
+    lines = [line for line in said if "error" in line.lower()] or said or [f"no message, status {done.status}"]
     return lines[0].strip()

@@ -9,7 +9,6 @@ That these rationals are the model's is another check: some samples through a se
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from hwq.build.cache import VENDOR_FLAGS, Recipe, built
+from hwq.build.processes import RUN_SECONDS, run_all
 from hwq.build.toolchain import Headers, require_headers
 from hwq.check.exact_samples import Exactly
 from hwq.codegen.environment import environment
@@ -37,7 +37,6 @@ from hwq.targets import Target
 
 EXACT_POINTS = 1 << 20  # of one layer: beyond, answers are counted from the exact step points, not computed at each
 BLOCK = 1 << 21  # codes fed in one run
-RUN_SECONDS = 3600
 MAIN = "prove/prove.cpp"
 Stage = Callable[[str], None]
 
@@ -311,14 +310,9 @@ def _run(program: Path, number: int, feed: Feed, graph: Graph) -> tuple[int, Dis
 
 
 def _call(program: Path, number: int, folder: str) -> None:
-    try:
-        done = subprocess.run(
-            [str(program), str(number), folder], capture_output=True, text=True, timeout=RUN_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise ToolError("the proof of one layer took over an hour", remedy="use --types native") from None
-    if done.returncode:
-        line = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[0]
+    (done,) = run_all([[str(program), str(number), folder]], "the proof of one layer", RUN_SECONDS)
+    if done.status or not (Path(folder) / "out").is_file():
+        line = (done.errors.strip().splitlines() or [f"exit status {done.status}"])[0]
         raise ToolError(f"the proof program stopped: {line}", remedy="report it with the model")
 
 

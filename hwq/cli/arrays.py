@@ -2,62 +2,65 @@
 
 from __future__ import annotations
 
-import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hwq.errors import SpecError
+from hwq.codegen.array_files import ArrayFile, open_arrays
+from hwq.codegen.project import write_file
+from hwq.errors import SpecError, printable
 
 if TYPE_CHECKING:
     from hwq.design import Design
 
 
 def load_data(path: str, design: Design, samples: int | None = None) -> dict[str, Any]:
-    """Arrays by input name from .npy or .npz; never pickled ones."""
-    names = list(dict.fromkeys(p.source for p in design.graph.inputs))
-    arrays = load_arrays(path, names[0])
-    if len(names) == 1 and names[0] not in arrays:
-        only = arrays["x"] if "x" in arrays else next(iter(arrays.values())) if len(arrays) == 1 else None
-        arrays = {} if only is None else {names[0]: only}
-    missing = [n for n in names if n not in arrays]
-    if missing:
-        raise SpecError(
-            f"'{path}' has no array '{missing[0]}'", remedy="name the arrays after the inputs: " + ", ".join(names)
-        )
-    for name in names:
-        if arrays[name].dtype.kind not in "biuf":
-            raise SpecError(f"'{path}' holds no numbers ({arrays[name].dtype})", remedy="give an array of real numbers")
-        if arrays[name].ndim and not arrays[name].shape[0]:
-            raise SpecError(f"'{path}' holds no samples", remedy="give at least one")
-    return {n: arrays[n][:samples] if arrays[n].ndim else arrays[n] for n in names}
+    """Arrays by input name from .npy or .npz, of shapes that the design takes; never pickled ones."""
+    from hwq.simulate.simulator import check_shape
+
+    shapes = {p.source: design.graph.edges[p.edge].shape for p in design.graph.inputs}
+    found = {}
+    with open_arrays(path) as file:
+        for name, key in _places(file, path, list(shapes)).items():
+            shape = file.header(key).shape
+            if shape and not shape[0]:
+                raise SpecError(f"'{path}' holds no samples", remedy="give at least one")
+            one = check_shape(shape, shapes[name], name)
+            found[name] = file.read(key, None if one else samples)
+    return found
 
 
-def load_arrays(path: str, name: str) -> dict[str, Any]:
-    """What a .npy or .npz file holds; the one array of a .npy goes by `name`."""
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        if not isinstance(loaded, np.lib.npyio.NpzFile):
-            return {name: np.asarray(loaded)}
-        with loaded:
-            arrays = {key: np.asarray(loaded[key]) for key in loaded.files}
-    except (OSError, ValueError, EOFError, MemoryError, SyntaxError, TypeError, zipfile.BadZipFile) as error:
-        raise SpecError(
-            f"cannot read '{path}' ({type(error).__name__})", remedy="give a .npy or .npz of numbers"
-        ) from None
-    if not arrays:
-        raise SpecError(f"'{path}' holds no array", remedy="give a .npy or .npz of numbers")
-    return arrays
+def load_arrays(path: str, names: Sequence[str], samples: int | None = None) -> dict[str, Any]:
+    """The arrays of these names; a single array serves a single name."""
+    with open_arrays(path) as file:
+        return {name: file.read(key, samples) for name, key in _places(file, path, names).items()}
+
+
+def _places(file: ArrayFile, path: str, names: Sequence[str]) -> dict[str, str]:
+    """What the file calls the array of each name."""
+    if file.single:
+        if len(names) > 1:
+            raise _lacks(path, names[1], names)
+        return dict.fromkeys(names, "")
+    if len(names) == 1 and names[0] not in file.names:
+        key = "x" if "x" in file.names else file.names[0] if len(file.names) == 1 else None
+        if key is None:
+            raise _lacks(path, names[0], names)
+        return {names[0]: key}
+    missing = next((n for n in names if n not in file.names), None)
+    if missing is not None:
+        raise _lacks(path, missing, names)
+    return {name: name for name in names}
+
+
+def _lacks(path: str, name: str, names: Sequence[str]) -> SpecError:
+    return SpecError(
+        f"'{path}' has no array '{printable(name)}'", remedy="name the arrays after the inputs: " + ", ".join(names)
+    )
 
 
 def save_npz(path: Path, arrays: dict[str, Any]) -> None:
     """Written beside and renamed, so that a failure leaves nothing half done."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("wb") as file:
-            np.savez(file, **{f"arr_{k}" if k == "file" else k: v for k, v in arrays.items()})
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise SpecError(f"cannot write '{path}' ({error.strerror})", remedy="choose another -o") from None
+    write_file(path, lambda file: np.savez(file, **{f"arr_{k}" if k == "file" else k: v for k, v in arrays.items()}))

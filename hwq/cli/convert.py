@@ -7,16 +7,16 @@ from pathlib import Path
 
 import click
 
-from hwq.cli.options import progress
+from hwq.cli.options import FilePath, progress
 from hwq.codegen.project import write_file
 from hwq.errors import printable
 
 
 @click.command("convert")
-@click.argument("model", type=click.Path())
-@click.option("--weights", type=click.Path(dir_okay=False), help="HDF5 weights, instead of the file's own.")
+@click.argument("model", type=FilePath())
+@click.option("--weights", type=FilePath(dir_okay=False), help="HDF5 weights, instead of the file's own.")
 @click.option("--end", "ends", multiple=True, metavar="LAYER", help="End the model at this layer; may be repeated.")
-@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help="Where to write: .onnx.")
+@click.option("-o", "--output", required=True, type=FilePath(dir_okay=False), help="Where to write: .onnx.")
 def convert_command(model: str, weights: str | None, ends: tuple[str, ...], output: str) -> None:
     """Convert a QKeras file (.keras, .h5 or .json) to quantized ONNX. Needs no TensorFlow and runs no code of the file.
 

@@ -9,14 +9,14 @@ from typing import Any
 import click
 
 from hwq.cli.inspect import layer_table
-from hwq.cli.options import compile_model, export_options, progress
+from hwq.cli.options import FilePath, compile_model, export_options, progress
 from hwq.targets import ALL_TARGETS
 
 
 @click.command()
-@click.argument("model", type=click.Path())
+@click.argument("model", type=FilePath())
 @export_options
-@click.option("-o", "--output", default=None, type=click.Path(), help="Folder to write.  [default: MODEL's name]")
+@click.option("-o", "--output", default=None, type=FilePath(), help="Folder to write.  [default: MODEL's name]")
 @click.option("--force", is_flag=True, help="Replace an earlier project in that folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def export(model: str, output: str | None, force: bool, as_json: bool, **options: Any) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hwq.cli.options import compile_model, model_options, progress
+from hwq.cli.options import FilePath, compile_model, model_options, progress
 from hwq.errors import printable
 from hwq.report.text_table import shortened, text_table
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("model", type=click.Path())
+@click.argument("model", type=FilePath())
 @model_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--ir", is_flag=True, help="Print the hardware IR as text.")
-@click.option("--plot", type=click.Path(), help="Draw each table against the real function: .svg, .png, or a folder.")
+@click.option("--plot", type=FilePath(), help="Draw each table against the real function: .svg, .png, or a folder.")
 @click.option("--force", is_flag=True, help="Let --plot replace an earlier folder of pictures.")
 def inspect(model: str, as_json: bool, ir: bool, plot: str | None, force: bool, **options: Any) -> None:
     """Show types, ranges, products, ROM bits, cycles and estimated resources of every layer.

@@ -13,6 +13,17 @@ from hwq.targets import ALL_TARGETS, TARGETS
 if TYPE_CHECKING:
     from hwq.design import Design
 
+MOST_SAMPLES = 1 << 31
+
+
+class FilePath(click.Path):
+    """A path; the system's calls take none with a zero byte."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if "\0" in str(value):
+            self.fail("a path with a zero byte in it.", param, ctx)
+        return super().convert(value, param, ctx)
+
 
 def model_options(function: Any) -> Any:
     """The options that decide what a model compiles to."""
@@ -26,7 +37,7 @@ def export_options(function: Any) -> Any:
 
 def _with_options(function: Any, targets: list[str]) -> Any:
     options = [
-        click.option("--config", type=click.Path(dir_okay=False), help="YAML file with these choices, and per layer."),
+        click.option("--config", type=FilePath(dir_okay=False), help="YAML file with these choices, and per layer."),
         click.option("--target", type=click.Choice(targets), help="HLS tool.  [default: vivado]"),
         click.option("--io", type=click.Choice(["parallel", "stream"]), help="Layer interfaces.  [default: parallel]"),
         click.option(

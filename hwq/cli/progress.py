@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import time
@@ -26,8 +27,7 @@ class Progress:
     def _show(self) -> None:
         if not self.quiet:
             self.shown = True
-            sys.stderr.write(f"{self.label} ...\n")
-            sys.stderr.flush()
+            _say(f"{self.label} ...\n")
 
     def close(self) -> None:
         if self.timer is None:
@@ -37,5 +37,11 @@ class Progress:
         took = time.monotonic() - self.start
         self.seconds[self.label] = took
         if self.shown:
-            sys.stderr.write(f"{self.label}: {took:.1f} s\n")
-            sys.stderr.flush()
+            _say(f"{self.label}: {took:.1f} s\n")
+
+
+def _say(line: str) -> None:
+    """Write a line on standard error, where there is one."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        sys.stderr.write(line)
+        sys.stderr.flush()

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from hwq.cli.options import FilePath
 from hwq.errors import SpecError, ToolError
 from hwq.quantizers import Quantizer, parse_type, quantizer
 from hwq.quantizers.describe import curve, describe, unquantized
@@ -25,7 +26,7 @@ EXAMPLE = """Examples:
 @click.command("quantizer", epilog=EXAMPLE, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("spec")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
-@click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw the transfer curve (.png or .svg).")
+@click.option("--plot", type=FilePath(dir_okay=False, path_type=Path), help="Draw the transfer curve (.png or .svg).")
 @click.option("--internal-sigmoid", type=click.Choice(MODES), help="The sigmoid inside quantizers (default: hard).")
 @click.option("--input", "source", metavar="TYPE", help="The input's type, for the size of a table.")
 def quantizer_command(

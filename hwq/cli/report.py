@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hwq.cli.options import compile_model, model_options, progress
+from hwq.cli.options import MOST_SAMPLES, FilePath, compile_model, model_options, progress
 from hwq.errors import SpecError
 
 if TYPE_CHECKING:
@@ -18,18 +18,20 @@ EXIT_DIFFERENT = 1
 
 
 @click.command()
-@click.argument("model_or_dir", type=click.Path())
+@click.argument("model_or_dir", type=FilePath())
 @model_options
-@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help="The page to write: .html.")
+@click.option("-o", "--output", required=True, type=FilePath(dir_okay=False), help="The page to write: .html.")
 @click.option(
     "--verify", "verified", is_flag=True, help="Verify too, and show the outcome. Exit status 1 if any differs."
 )
 @click.option(
     "--types", type=click.Choice(["vendor", "native"]), default="vendor", help="Arithmetic that --verify takes."
 )
-@click.option("--data", type=click.Path(dir_okay=False), help="Inputs that --verify takes.  [default: drawn]")
-@click.option("--samples", type=click.IntRange(min=1), help="Samples that --verify takes.  [default: 100]")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the samples drawn without --data.")
+@click.option("--data", type=FilePath(dir_okay=False), help="Inputs that --verify takes.  [default: drawn]")
+@click.option("--samples", type=click.IntRange(1, MOST_SAMPLES), help="Samples that --verify takes.  [default: 100]")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the samples drawn without --data."
+)
 def report(
     model_or_dir: str,
     output: str,
@@ -51,13 +53,13 @@ def report(
 
     from hwq.cli.arrays import load_data
     from hwq.cli.verify import refuse_options, verdict_text
-    from hwq.codegen.project import write_file
+    from hwq.codegen.project import recovered, write_file
     from hwq.design import Project
     from hwq.report import pictures, report_page
 
     stage = progress()
     project: Project | None = None
-    if Path(model_or_dir).is_dir():
+    if recovered(Path(model_or_dir)):
         refuse_options(options)
         project = Project.load(model_or_dir, stage)
         design = project.design

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from hwq.cli.options import compile_model, model_options, progress
+from hwq.cli.options import FilePath, compile_model, model_options, progress
 from hwq.errors import SpecError
 from hwq.report.text_table import text_table
 
@@ -17,9 +17,9 @@ EXIT_DIFFERENT = 1
 
 
 @click.command()
-@click.argument("model", type=click.Path(), required=False)
+@click.argument("model", type=FilePath(), required=False)
 @model_options
-@click.option("-o", "--output", type=click.Path(), help="Folder to write.")
+@click.option("-o", "--output", type=FilePath(), help="Folder to write.")
 @click.option("--format", "formats", default="mem", show_default=True, help="Any of coe,mif,mem,hex,memb,bin,h,npy.")
 @click.option(
     "--layout",
@@ -28,7 +28,7 @@ EXIT_DIFFERENT = 1
     show_default=True,
     help="A word holds a row of [fold][PE*SIMD], as the design reads it, or one code.",
 )
-@click.option("--check", type=click.Path(), help="Read a folder's files back and compare digests instead.")
+@click.option("--check", type=FilePath(), help="Read a folder's files back and compare digests instead.")
 @click.option("--force", is_flag=True, help="Replace an earlier ROM folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest, or what --check found, as JSON.")
 def rom(

@@ -8,15 +8,15 @@ from typing import Any
 import click
 
 from hwq.cli.arrays import load_data, save_npz
-from hwq.cli.options import compile_model, model_options, progress
+from hwq.cli.options import FilePath, compile_model, model_options, progress
 from hwq.errors import printable
 
 
 @click.command()
-@click.argument("model", type=click.Path())
+@click.argument("model", type=FilePath())
 @model_options
-@click.option("--data", required=True, type=click.Path(dir_okay=False), help="Inputs: .npy or .npz.")
-@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help="Where to write: .npz.")
+@click.option("--data", required=True, type=FilePath(dir_okay=False), help="Inputs: .npy or .npz.")
+@click.option("-o", "--output", required=True, type=FilePath(dir_okay=False), help="Where to write: .npz.")
 @click.option("--codes", is_flag=True, help="Write integer codes instead of values.")
 def simulate(model: str, data: str, output: str, codes: bool, **options: Any) -> None:
     """Simulate in Python integers, and write the outputs by name.

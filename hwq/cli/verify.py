@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hwq.cli.arrays import load_data
-from hwq.cli.options import compile_model, model_options, progress
+from hwq.cli.options import MOST_SAMPLES, FilePath, compile_model, model_options, progress
 from hwq.errors import SpecError, printable
 
 if TYPE_CHECKING:
@@ -22,17 +22,21 @@ EXECUTORS = ("onnxruntime", "qonnx", "onnx")
 
 
 @click.command()
-@click.argument("model_or_dir", type=click.Path())
+@click.argument("model_or_dir", type=FilePath())
 @model_options
 @click.option(
     "--types", type=click.Choice(["vendor", "native"]), default="vendor", help="Arithmetic to compile against."
 )
-@click.option("--data", type=click.Path(dir_okay=False), help="Inputs: .npy, or .npz with an array per input.")
-@click.option("--samples", type=click.IntRange(min=1), help="Use so many samples.  [default: all of --data, else 100]")
+@click.option("--data", type=FilePath(dir_okay=False), help="Inputs: .npy, or .npz with an array per input.")
+@click.option(
+    "--samples", type=click.IntRange(1, MOST_SAMPLES), help="Use so many samples.  [default: all of --data, else 100]"
+)
 @click.option(
     "--against-float", is_flag=True, help="Also report the error against the float model of a `quantize:` config."
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the samples drawn without --data.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the samples drawn without --data."
+)
 @click.option("--prove", is_flag=True, help="Compare every quantizer's C++ with exact rationals at each step point.")
 @click.option("--reference", type=click.Choice(EXECUTORS), help="Compare values with that executor too; explain all.")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
@@ -59,9 +63,11 @@ def verify(
     """
     import tempfile
 
+    from hwq.codegen.project import recovered
+
     stage = progress()
     with tempfile.TemporaryDirectory(prefix="hwq-") as work:
-        if Path(model_or_dir).is_dir():
+        if recovered(Path(model_or_dir)):
             refuse_options(options)
             from hwq.design import Project
 

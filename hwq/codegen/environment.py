@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from hwq.codegen.literals import wrapped
 from hwq.errors import ToolError
-from hwq.ir.names import comment
+from hwq.ir.names import comment, markdown
 
 PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -40,6 +40,7 @@ def environment() -> Environment:
         autoescape=False,
     )
     env.filters["comment"] = comment
+    env.filters["markdown"] = markdown
     env.filters["wrapped"] = wrapped
     env.filters["product"] = prod
     env.filters["deeper"] = _deeper

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from hwq import __version__
+from hwq.codegen.array_files import open_arrays
 from hwq.codegen.literals import Decimal, decimal_rows
 from hwq.codegen.project import files_digest
 from hwq.codegen.rom_text import digest_parts, native_integer, packed, storage_hint
@@ -30,6 +31,7 @@ from hwq.ir.names import comment, identifier
 from hwq.numeric.fixed import Codes
 from hwq.ops import Rom
 from hwq.ops.parts.weight_coding import Coding
+from hwq.untrusted import read_json
 
 MANIFEST = "manifest.json"
 LAYOUTS = ("fold", "flat")
@@ -295,7 +297,8 @@ def read_words(path: Path, rom: Mapping[str, Any]) -> list[int]:
         data = path.read_bytes()
         return [int.from_bytes(data[i : i + size], "little") for i in range(0, len(data), size)]
     if kind == "npy":
-        return _packed(np.load(path, allow_pickle=False), rom)
+        with open_arrays(str(path)) as file:
+            return _packed(file.read(""), rom)
     text = path.read_text(encoding="utf-8")
     if kind == "coe":
         return _words_of_coe(text)
@@ -317,7 +320,7 @@ def unpack(words: list[int], rom: Mapping[str, Any]) -> Codes:
 def check_folder(folder: Path) -> list[str]:
     """What is wrong with the ROM files of a folder: one line a file whose contents are not the manifest's digest."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        manifest = read_json((folder / MANIFEST).read_text(encoding="utf-8"))
         files = [(Path(str(name)).name, rom) for rom in manifest["roms"] for name in rom["files"].values()]
         for _, rom in files:
             _check_record(rom)
@@ -344,6 +347,8 @@ def _check_file(path: Path, rom: Mapping[str, Any]) -> list[str]:
         if any(not 0 <= w >> bits <= 0 for w in words):
             return [f"{name}: a word of more than {bits} bits"]
         codes = unpack(words, rom)
+    except SpecError as error:
+        return [f"{name}: cannot be read back ({error.found})"]
     except FileNotFoundError:
         return [f"{name}: is missing"]
     except (OSError, ValueError, IndexError, KeyError, EOFError, MemoryError, SyntaxError, TypeError) as error:

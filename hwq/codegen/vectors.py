@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from hwq.errors import ToolError
+from hwq.errors import SpecError, ToolError, shown
 from hwq.ir.hardware import Edge, Graph
 from hwq.ir.host_quantizers import SteppedQuantizer, TypedQuantizer
 from hwq.numeric.fixed import Codes
 
 WORD = 64
+MOST_DRAWN = 1 << 28  # elements of an input
 
 
 def random_inputs(graph: Graph, samples: int, seed: int = 0) -> dict[str, npt.NDArray[np.float64]]:
     """Seeded real inputs by ONNX name: all lowest, all highest, then codes drawn evenly, steps hit from both sides."""
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise SpecError(f"the seed {shown(seed)}", remedy="use an integer from 0 on")
+    widest = max(graph.edges[port.edge].size for port in graph.inputs)
+    if (
+        isinstance(samples, bool)
+        or not isinstance(samples, int | np.integer)
+        or not 0 < samples <= MOST_DRAWN // widest
+    ):
+        raise SpecError(
+            f"{shown(samples)} samples to be drawn", remedy=f"use 1 to {MOST_DRAWN // widest}, or give data"
+        )
     rng = np.random.default_rng(seed)
     data: dict[str, npt.NDArray[np.float64]] = {}
     for port in graph.inputs:
@@ -92,7 +105,10 @@ def _word(rows: Codes, k: int) -> Codes:
 
 def read_codes(path: Path, edge: Edge, samples: int) -> Codes:
     """Codes written by a testbench: (samples, *shape)."""
-    words = np.fromstring(path.read_text(), dtype=np.int64, sep=" ") if path.is_file() else np.empty(0, dtype=np.int64)
+    text = path.read_text(encoding="ascii", errors="replace") if path.is_file() else ""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # what is no integer ends them
+        words = np.fromstring(text, dtype=np.int64, sep=" ")
     return codes_of_words(words, edge, samples)
 
 
@@ -100,7 +116,10 @@ def codes_of_words(words: Any, edge: Edge, samples: int) -> Codes:
     """Codes (samples, *shape) from the 64-bit words a testbench writes."""
     count = words_per_code(edge)
     if words.size != samples * edge.size * count:
-        raise ToolError(f"the C-simulation wrote {words.size} words, not {samples * edge.size * count}")
+        raise ToolError(
+            f"the C-simulation wrote {words.size} words, not {samples * edge.size * count}",
+            remedy="export the project again with --force",
+        )
     if count == 1 and not (edge.type.width == WORD and not edge.type.signed):
         return np.asarray(words).reshape(samples, *edge.shape)
     parts = np.asarray(words).reshape(-1, count).astype(object)

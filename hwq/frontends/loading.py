@@ -15,7 +15,7 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import numpy_helper
 
-from hwq.errors import ModelError, UnsupportedError, printable
+from hwq.errors import ModelError, SpecError, UnsupportedError, printable
 from hwq.frontends.inlining import graphs_of, inlined
 
 MAX_ELEMENTS = 1 << 31  # of one tensor
@@ -43,6 +43,10 @@ def load_model(source: Source) -> tuple[onnx.ModelProto, Path | None]:
 
 def load_file(source: Source) -> tuple[onnx.ModelProto, Path | None, bytes | None]:
     """The same, and the bytes that were parsed. Model-local functions are replaced by their bodies."""
+    if not isinstance(source, str | Path | bytes | onnx.ModelProto):
+        raise SpecError(
+            f"a model that is a {type(source).__name__}", remedy="give a path, the file's bytes or an onnx.ModelProto"
+        )
     if isinstance(source, onnx.ModelProto):
         return inlined(_plausible(source, "the model")), None, None
     folder: Path | None = None

@@ -92,3 +92,15 @@ def comment(text: str, limit: int = 200) -> str:
     )
     clean = clean if len(clean) <= limit else clean[: limit - 1] + "…"
     return clean.rstrip("\\ ") or "(unnamed)"
+
+
+def markdown(text: str, limit: int = 200) -> str:
+    """The same text in Markdown, in a table's cell too: what could be markup, HTML or a link is an entity."""
+    clean = comment(text, limit)
+    parts = [
+        f"&#{ord(ch)};"
+        if ch in "<>&|*[]~\\:@" or (ch == "_" and not (clean[i - 1 : i].isalnum() and clean[i + 1 : i + 2].isalnum()))
+        else ch
+        for i, ch in enumerate(clean)
+    ]
+    return re.sub(r"(?i)www\.", lambda m: f"{m[0][:3]}&#46;", "".join(parts))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from hwq.errors import SpecError
+from hwq.errors import SpecError, shown
 
 Words = npt.NDArray[np.uint32]
 
@@ -29,7 +29,7 @@ def first_state(seed: int) -> int:
     Raises `SpecError` unless 0 <= seed < 2**32.
     """
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 1 << 32:
-        raise SpecError(f"the seed {seed!r}", remedy="use an integer from 0 to 4294967295")
+        raise SpecError(f"the seed {shown(seed)}", remedy="use an integer from 0 to 4294967295")
     h = (int(seed) + 0x9E3779B9) & 0xFFFFFFFF
     h = ((h ^ (h >> 16)) * 0x85EBCA6B) & 0xFFFFFFFF
     h = ((h ^ (h >> 13)) * 0xC2B2AE35) & 0xFFFFFFFF

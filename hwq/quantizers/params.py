@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hwq.errors import SpecError, printable
+from hwq.errors import SpecError, shown
 
 Check = Callable[[str, Any], Any]
 """Normalises a parameter's value, or raises `SpecError`; takes the parameter's name and the value."""
@@ -23,7 +23,7 @@ def param(default: Any, check: Check, **options: Any) -> Any:
 
 
 def _refuse(name: str, value: Any, wanted: str) -> SpecError:
-    return SpecError(f"{name}={printable(repr(value))}", remedy=f"it must be {wanted}")
+    return SpecError(f"{name}={shown(value)}", remedy=f"it must be {wanted}")
 
 
 def _plain(value: Any) -> Any:
@@ -38,8 +38,8 @@ def whole(lo: int, hi: int, keep_float: bool = False) -> Check:
 
     def check(name: str, value: Any) -> Any:
         value = _plain(value)
-        good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        if not good or value != int(value) or not lo <= value <= hi:
+        good = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+        if not good or isinstance(value, bool) or value != int(value) or not lo <= value <= hi:
             raise _refuse(name, value, f"an integer from {lo} to {hi}")
         return value if keep_float else int(value)
 
@@ -63,7 +63,7 @@ def number(name: str, value: Any) -> int | float:
     value = _plain(value)
     if isinstance(value, bool):
         value = int(value)
-    if not isinstance(value, int | float) or not math.isfinite(value) or abs(value) > 3.4e38:
+    if not isinstance(value, int | float) or not abs(value) <= 3.4e38:
         raise _refuse(name, value, "a finite number")
     return value
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hwq.codegen.project import write_file, write_files
+from hwq import __version__
+from hwq.codegen.project import MANIFEST, files_digest, write_file, write_files
 from hwq.errors import SpecError, ToolError, printable
 from hwq.ir.names import unique_namer
 from hwq.report.pictures import Picture, pictures
@@ -36,7 +37,7 @@ def draw(design: Design, path: Path, *, force: bool = False) -> int:
     elif path.suffix == ".png":
         write_file(path, _png(shown, path))
     else:
-        write_files(_folder(shown), path, force=force, marker=INDEX)
+        write_files(_folder(shown), path, force=force)
     return len(shown)
 
 
@@ -47,7 +48,9 @@ def _folder(shown: Sequence[Picture]) -> dict[str, bytes]:
         files[file] = picture_svg(one, alone=True).encode()
         record = {"node": one.node, "kernel": one.kernel, "functions": one.functions, "channels": one.channels}
         index.append({"file": file, **record, "error": [one.least, one.most], "codes": one.looked, "all": one.every})
-    return {**files, INDEX: (json.dumps(index, indent=1) + "\n").encode()}
+    files[INDEX] = (json.dumps(index, indent=1) + "\n").encode()
+    manifest = {"hwq": __version__, "digest": files_digest(files), "files": sorted(files)}
+    return {**files, MANIFEST: (json.dumps(manifest, indent=1) + "\n").encode()}
 
 
 def _png(shown: Sequence[Picture], path: Path) -> bytes:

@@ -169,17 +169,25 @@ def _in_pieces(
 def _batched(x: Any, shape: tuple[int, ...], name: str) -> Floats:
     """Real inputs as (batch, *shape): the first axis is the batch; a single sample is a batch of one."""
     try:
-        values: Floats = np.asarray(x) if getattr(x, "dtype", None) == np.float32 else np.asarray(x, dtype=np.float64)
-    except (TypeError, ValueError):
+        given = np.asarray(x)
+        if given.dtype.kind not in "biufO":
+            raise TypeError("no real numbers")
+        values: Floats = given if given.dtype == np.float32 else given.astype(np.float64, copy=False)
+    except (TypeError, ValueError, OverflowError):
         raise SpecError(f"data for '{name}' is not numeric", remedy="give a numeric array") from None
+    one = check_shape(values.shape, shape, name)
+    return values.reshape(1 if one else -1, *shape)
+
+
+def check_shape(given: tuple[int, ...], shape: tuple[int, ...], name: str) -> bool:
+    """Whether data of a shape are one sample of an input's shape; else they are a batch, or a `SpecError`."""
     inner = shape[1:] if shape and shape[0] == 1 else shape
-    for sample in (shape, inner):
-        if values.ndim == len(sample) + 1 and values.shape[1:] == sample:
-            return values.reshape(-1, *shape)
-    if values.shape in (shape, inner):
-        return values.reshape(1, *shape)
+    if any(len(given) == len(sample) + 1 and given[1:] == sample for sample in (shape, inner)):
+        return False
+    if given in (shape, inner):
+        return True
     raise SpecError(
-        f"data of shape {list(values.shape)} for input '{printable(name)}'",
+        f"data of shape {list(given)} for input '{printable(name)}'",
         remedy="give (batch, " + ", ".join(map(str, inner)) + ")",
     )
 

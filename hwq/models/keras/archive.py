@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -13,8 +12,9 @@ from typing import Any
 
 from hwq.errors import HwqError, ModelError, SpecError, printable
 from hwq.models.keras.weights import Weights, open_weights, weights_of
+from hwq.untrusted import read_json
 
-MAX_CONFIG = 1 << 26  # bytes of config.json
+MAX_CONFIG = 1 << 24  # bytes of config.json
 MAX_WEIGHTS = 1 << 32  # bytes of a weights file
 MAX_MEMBERS = 1 << 12
 MAX_RATIO = 100  # of a compressed member to what is stored, beyond SMALL
@@ -144,8 +144,8 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int, label: 
 
 def _json(data: bytes, label: str) -> Mapping[str, Any]:
     try:
-        value = json.loads(data.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
+        value = read_json(data.decode("utf-8"))
+    except ValueError as error:
         raise ModelError(
             f"the configuration of '{label}' is no JSON ({type(error).__name__})", remedy="save the model again"
         ) from None
