@@ -11,6 +11,7 @@ import pytest
 from onnx import numpy_helper
 
 import hwq
+from hwq.check.exact_samples import exactly
 from hwq.errors import HwqError, UnsupportedError
 from hwq.models.quantize.calibrate import calibrated
 from hwq.models.quantize.template import template
@@ -188,7 +189,9 @@ def nbits(bits: int, zeros: str, extra: dict[str, Any] | None = None, bias: bool
 @pytest.mark.parametrize("zeros", ["", "packed"])
 @pytest.mark.parametrize("bias", [False, True])
 def test_blockwise_weights_of_few_bits_are_exact(bits: int, zeros: str, bias: bool) -> None:
-    agree(nbits(bits, zeros, bias=bias), samples(26, (20, 1, 40), 60), {"input_types": {"x": TYPE}})
+    proto, x = nbits(bits, zeros, bias=bias), samples(26, (20, 1, 40), 60)
+    design = agree(proto, x, {"input_types": {"x": TYPE}})
+    assert exactly(proto, design.meaning(), design.graph, x[:3])
 
 
 def test_float_zero_points_and_blocks_in_order_are_exact() -> None:

@@ -11,6 +11,7 @@ import onnx
 import pytest
 
 import hwq
+from hwq.check.exact_samples import exactly
 from hwq.errors import UnsupportedError
 from hwq.ir.spelt_grids import on_spelt_grid
 from spelt_models import TYPE, K, agree, constant, model, node, nodes_of, samples
@@ -305,3 +306,15 @@ def test_straight_through_estimators_are_the_quantizers_inside_them(name: str, p
     proto = model(nodes_of(text), ("N", 4), {**used, "w": np.float32(K[:4, :4] // 16) * np.float32(0.25)})
     typed = place == "sums" or name == "half_away"
     agree(proto, samples(34, (80, 1, 4), 90), {"input_types": {"x": TYPE}} if typed else None)
+
+
+@pytest.mark.parametrize("name", ["folded", "folded_per_channel", "sign_mean", "dorefa_folded", "cast_mul_per_channel"])
+def test_the_second_reading_takes_weights_for_the_grid_that_they_are_rounded_from(name: str) -> None:
+    proto = with_weights(chains()[name], False)
+    design = hwq.compile(proto)
+    x = samples(40, (4, 1, 6))
+    assert exactly(proto, design.meaning(), design.graph, x)
+    nodes, constants = chains()["folded"]
+    other = with_weights((nodes, {"f": constants["f"] * (1 + np.float32(2**-19))}), False)
+    if name == "folded":  # what float32's rounding does not hide is seen
+        assert not exactly(other, design.meaning(), design.graph, x)

@@ -24,6 +24,7 @@ from hwq.check.reference import Values, simulated
 from hwq.codegen.vectors import random_inputs
 from hwq.errors import printable
 from hwq.ir import real
+from hwq.ir.constants import Coded as Weights
 from hwq.ir.hardware import Graph
 from hwq.numeric.fixed import Codes
 from hwq.numeric.rational import Rationals
@@ -101,7 +102,7 @@ def exactly(
     final = Simulator(graph).evaluate(inputs)
     check = _Check(model, meaning, graph, ours, final)
     try:
-        evaluator = Evaluator(model)
+        evaluator = Evaluator(model, {name: _weights(coded) for name, coded in meaning.weights.items()})
         kinds = {i.name: i.type.tensor_type.elem_type for i in model.graph.input}
         for s in range(count):
             given = {n: of_array(a[s], FLOAT).typed(kinds.get(n, FLOAT)) for n, a in inputs.items()}
@@ -249,6 +250,12 @@ def _rational(parameter: Rationals, like: Exact | None = None) -> Exact:
         grid = Fraction(2) ** (most - CUT_BITS)
         listed = [round(v / grid) * grid for v in listed]
     return of_fractions(listed, parameter.shape)
+
+
+def _weights(coded: Weights) -> Exact:
+    """What weights were taken for: integers times scales, and offsets."""
+    value = values.mul(whole(coded.codes), _rational(coded.scale))
+    return value if not any(coded.offset.reshape(-1)) else values.add(value, _rational(coded.offset))
 
 
 def _absolute(x: Exact) -> Exact:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import zip_longest
 from math import prod
 from typing import Any
@@ -51,6 +51,8 @@ class Call:
     shapes: dict[str, Shape]  # of its edges
     fresh: Callable[[str], str]  # a new edge name
     next_seed: Callable[[], int | None] = lambda: None  # of the next layer that draws; None: nothing is to be drawn
+    names: Sequence[str] = ()  # of the inputs, where they are the file's
+    weights: dict[str, Coded] = field(default_factory=dict)  # what constant tensors were taken for, by name
 
     def fail(self, found: str, remedy: str) -> HwqError:
         """The error for something hwq does not compile, with this node's name."""

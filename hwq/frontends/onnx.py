@@ -39,6 +39,7 @@ from hwq.frontends.decomposed import without_the_parts
 from hwq.frontends.inlining import namer, names_of, spliced
 from hwq.frontends.loading import Source, element_types, load_model, read_tensor, stored_tensor, widened
 from hwq.frontends.order import in_order
+from hwq.ir.constants import Coded
 from hwq.ir.hardware import Shape
 from hwq.ir.names import unique_namer
 from hwq.ir.real import InputType, RealGraph, RealInput, RealNode
@@ -145,6 +146,7 @@ class _Walk:
         self.nodes: list[RealNode] = []
         self.shapes: dict[str, Shape] = {}
         self.fresh = unique_namer()
+        self.weights: dict[str, Coded] = {}
         self.named = namer(names_of(model.graph))
         self.seed = stochastic
         self.folded = 0  # elements that folding has added to the model's constants
@@ -165,7 +167,7 @@ class _Walk:
         if len(nodes) < len(self.nodes):
             made = {e for n in nodes for e in n.outputs} | {i.edge for i in inputs}
             tensors = {name: edge for name, edge in tensors.items() if edge in made}
-        return RealGraph(self.graph.name or "model", inputs, outputs, tuple(nodes), self.shapes, tensors)
+        return RealGraph(self.graph.name or "model", inputs, outputs, tuple(nodes), self.shapes, tensors, self.weights)
 
     def _read_constants(self, graph: onnx.GraphProto) -> None:
         for tensor in graph.initializer:
@@ -227,6 +229,8 @@ class _Walk:
             shapes=self.shapes,
             fresh=self.fresh,
             next_seed=self._next_seed,
+            names=list(node.input),
+            weights=self.weights,
         )
         values = self._apply(call)
         self._count(call, values)

@@ -213,13 +213,16 @@ def weights_of(call: Call, index: int, axis: int = -1) -> Coded:
     if isinstance(value, Signal):
         raise call.fail("two activations are multiplied", "one operand has to be constant weights")
     if isinstance(value, Coded):
-        return _whole(value, axis)
-    found = on_dyadic_grid(value) or on_spelt_grid(value, axis)
+        found: Coded | None = _whole(value, axis)
+    else:
+        found = on_dyadic_grid(value) or on_spelt_grid(value, axis)
     if found is None:
         raise call.fail(
             "float weights that lie on no grid of 20 bits, and are no integers of 16 bits times a scale per output",
             "quantize them with a Quant node (QKeras, Brevitas) or write a quantizer config",
         )
+    if index < len(call.names):
+        call.weights[call.names[index]] = found
     return found
 
 

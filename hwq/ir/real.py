@@ -229,4 +229,5 @@ class RealGraph:
     nodes: tuple[RealNode, ...]
     shapes: Mapping[str, Shape]
     tensors: Mapping[str, str] = field(default_factory=dict)  # ONNX tensor name -> edge, as the file was read
+    weights: Mapping[str, Coded] = field(default_factory=dict)  # ONNX tensor name -> what its numbers were taken for
     host_softmax: Mapping[str, int] = field(default_factory=dict)  # by output, the axis of a Softmax left to the host

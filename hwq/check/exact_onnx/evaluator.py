@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import AttributeProto, helper, numpy_helper
 
-from hwq.check.exact_onnx import arithmetic, moves, normalization, qkeras, quantizers, resize, scalar, windows
+from hwq.check.exact_onnx import arithmetic, moves, normalization, qkeras, quantizers, resize, scalar, values, windows
 from hwq.check.exact_onnx.node import Node, Op, Unknown
 from hwq.check.exact_onnx.tensor import Exact, Undecided, of_array
 
@@ -52,11 +52,13 @@ class Evaluator:
     Errors: `Unknown` names what is not known; `Undecided` says that an irrational value lies too near a boundary.
     """
 
-    def __init__(self, model: onnx.ModelProto) -> None:
+    def __init__(self, model: onnx.ModelProto, stated: Mapping[str, Exact] | None = None) -> None:
+        """`stated`: what constants are said to mean; believed where float32's rounding hides the difference."""
         self.graph = model.graph
+        self.stated = stated or {}
         self.versions = {o.domain: o.version for o in model.opset_import}
         self.functions = {(f.domain, f.name): f for f in getattr(model, "functions", ())}
-        self.constants = {t.name: _stored(t) for t in model.graph.initializer}
+        self.constants = {t.name: self._meant(t.name, _stored(t)) for t in model.graph.initializer}
         self.lasting: dict[str, Exact] = {}  # what does not depend on the inputs
 
     def __call__(self, inputs: Mapping[str, Exact], known: Known | None = None) -> dict[str, Exact]:
@@ -115,7 +117,8 @@ class Evaluator:
             results = self._applied(node, [env[i] for i in proto.input], env, versions)
             for name, value in zip(proto.output, results, strict=False):
                 if name:
-                    env[name] = value if known is None or constant else known(node, name, value)
+                    meant = self._meant(name, value)
+                    env[name] = meant if known is None or constant else known(node, name, meant)
             if constant:
                 fixed.update(proto.output)
             return
@@ -124,6 +127,18 @@ class Evaluator:
                 env[name] = value
         if constant:
             fixed.update(proto.output)
+
+    def _meant(self, name: str, value: Any) -> Any:
+        """The stated value of a constant, if no element is further from the file's than two units of float32 in the
+        last place of the greatest."""
+        stated = self.stated.get(name)
+        if stated is None or value is None or value.shape != stated.shape:
+            return value
+        apart = values.sub(value, stated)
+        low, high = (abs(v) for v in apart.ends())
+        most = abs(value.num).max(initial=0) * value.unit
+        near = (max(int(low.max(initial=0)), int(high.max(initial=0))) * apart.unit) <= most / (1 << 22)
+        return stated.typed(value.kind) if near else value
 
     def _applied(
         self, node: Node, inputs: list[Exact | None], env: dict[str, Exact | None], versions: Mapping[str, int]

@@ -216,8 +216,37 @@ TABLE: Mapping[str, Op] = MappingProxyType(
         "QuantizeLinear": quantize_linear,
     }
 )
+
+
+def _bit_fields(packed: Exact, bits: int, shape: tuple[int, ...]) -> Exact:
+    """Fields of a byte each, the lowest first, one row of fields after another."""
+    data = np.asarray(packed.num * packed.unit.numerator, dtype=np.int64).reshape(*shape, -1)
+    fields = np.stack([(data // 2**at) % 2**bits for at in range(0, 8, bits)], axis=-1)
+    return whole(fields.reshape(*shape, -1))
+
+
+def matmul_nbits(node: Node, x: Exact, b: Exact, scale: Exact, *more: Exact | None) -> Exact:
+    """MatMulNBits: x times the transpose of (codes - zeros) scale, blocks of codes in rows, plus a bias."""
+    zero, order, bias = [*more, None, None, None][:3]
+    k, n, bits, size = (node.integer(a, d) for a, d in (("K", 0), ("N", 0), ("bits", 4), ("block_size", 0)))
+    if node.integer("accuracy_level", 0) > 1 or (order is not None and order.ints() != [i // size for i in range(k)]):
+        raise Unknown("MatMulNBits that narrows its activation, or whose blocks are out of order")
+    count = (k + size - 1) // size
+    codes = _bit_fields(b, bits, (n, count)).moved(lambda a: a[:, :, :size])
+    if zero is None:
+        middle = whole(np.full((n, count, 1), 2 ** (bits - 1)))
+    elif zero.kind == UINT8:
+        middle = _bit_fields(zero, bits, (n,)).moved(lambda a: a[:, :count, None])
+    else:
+        middle = zero.reshaped(n, count, 1)
+    real = values.mul(values.sub(codes, middle), scale.reshaped(n, count, 1))
+    y = values.matmul(x, real.reshaped(n, count * size).moved(lambda a: a[:, :k].T))
+    return (y if bias is None else values.add(y, bias)).typed(FLOAT)
+
+
 MICROSOFT: Mapping[str, Op] = MappingProxyType(
     {
+        "MatMulNBits": matmul_nbits,
         "DequantizeLinear": dequantize_linear,
         "QGemm": qgemm,
         "QLinearAdd": _two(arithmetic.add),
