@@ -25,7 +25,8 @@ CONTROLS = ("pins", "axilite")  # how the block is started, and says that it is 
 SEMANTICS = ("real", "ort")  # correctly rounded real functions, or onnxruntime's float32 requantization
 MOST_TABLE_BITS = 20
 FOLDINGS = ("reuse", "pe", "simd")
-LAYER_CHOICES = (*FOLDINGS, "memory")
+PRODUCTS = ("auto", "adders", "multipliers")  # what sums of products are made of
+LAYER_CHOICES = (*FOLDINGS, "memory", "products", "adder_depth")
 CLOCKS = (1e-3, 1e6)  # ns
 PACES = (1e-9, 1e15)  # samples a second
 MOST_REUSE = 1 << 31
@@ -190,11 +191,17 @@ def _check_numbers(config: Config) -> None:
                 f"config of layer '{pattern}' has unknown choices", remedy="use " + ", ".join(LAYER_CHOICES)
             )
         numbers += [
-            (f"{key} of layer '{pattern}'", choices[key], int, 1, MOST_REUSE) for key in FOLDINGS if key in choices
+            (f"{key} of layer '{pattern}'", choices[key], int, 1, MOST_REUSE)
+            for key in (*FOLDINGS, "adder_depth")
+            if key in choices
         ]
         if choices.get("memory", "auto") not in MEMORIES:
             raise SpecError(
                 f"memory of layer '{pattern}' is {shown(choices['memory'])}", remedy="use " + ", ".join(MEMORIES)
+            )
+        if choices.get("products", "auto") not in PRODUCTS:
+            raise SpecError(
+                f"products of layer '{pattern}' are {shown(choices['products'])}", remedy="use " + ", ".join(PRODUCTS)
             )
     seed = config.stochastic
     if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 1 << 32):

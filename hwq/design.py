@@ -356,6 +356,7 @@ def _options(config: Config, stage: Stage = _silent) -> Options:
         reuse_of=config.reuse_of,
         pace=pace if config.target_fps else None,
         choices_of=lambda name: Choice.of(config.choices_of(name)),
+        io=config.io,
     )
 
 

@@ -9,6 +9,7 @@ from math import lcm, prod
 from pathlib import Path
 from typing import Any
 
+from hwq.codegen.adder_lines import AdderLines, adder_lines
 from hwq.codegen.bound_line import line_of
 from hwq.codegen.environment import data_folder, environment
 from hwq.codegen.indent import indented
@@ -19,7 +20,7 @@ from hwq.ir.hardware import Edge, Graph, InputPort, Node, OutputPort
 from hwq.ir.host_quantizers import SteppedQuantizer, TypedQuantizer
 from hwq.numeric.fixed import FixedType
 from hwq.numeric.rational import to_float, uniform
-from hwq.ops import Reshape, Rom
+from hwq.ops import Op, Products, Reshape, Rom
 from hwq.passes.pack_for_cpu import runs_of, samples_at_once
 from hwq.targets import Target
 
@@ -67,6 +68,11 @@ class Layer:
     roms: Mapping[str, RomText]
     text: str
     summary: str
+
+    @property
+    def adders(self) -> bool:
+        """Whether it has a file of its own, as a graph of adders."""
+        return self.node.op.templates == "kernels" and getattr(self.node.op, "adders", None) is not None
 
 
 @dataclass(frozen=True)
@@ -134,7 +140,12 @@ def render(graph: Graph, target: Target, settings: Settings) -> dict[str, bytes]
     rendered = {path: env.get_template(name).render(context).encode() for path, name in files.items()}
     for carried in target.carries:
         rendered[f"src/{Path(carried).name}"] = (data_folder("hls_testbench") / carried).read_bytes()
+    if any(layer.adders for layer in layers):
+        rendered["src/hwq_whole.h"] = env.get_template("project/whole.h.j2").render().encode()
     for layer in layers:
+        if layer.adders:
+            text = env.get_template("project/adders.h.j2").render(layer=layer, target=target)
+            rendered[f"src/adders/{layer.name}.h"] = text.encode()
         for rom in layer.roms.values():
             if rom.linked(target.links):
                 text = env.get_template("processor/rom.h.j2").render(rom=rom, node=layer.node.name)
@@ -196,6 +207,7 @@ def layer_of(graph: Graph, node: Node, name: str, target: Target, arrays: Mappin
         "runs": runs_of(node.op, x.edge) if target.tops == "processor" else None,
         "stream": None,
         "at": "i",
+        "adders": lines_of(node.op),
     }
     text = function_text(f"{node.op.templates}/{node.op.kind}.h.j2", context)
     return Layer(name, node, x, ys, roms, text, str(node.op))
@@ -220,6 +232,13 @@ def _hoisted(lines: list[str]) -> list[str]:
         else:
             out.append(line)
     return out
+
+
+def lines_of(op: Op) -> AdderLines | None:
+    """The adders that a layer's sums are made by; None where it multiplies."""
+    if not isinstance(op, Products) or op.adders is None:
+        return None
+    return adder_lines(op.adders, [0] * op.n_out if op.bias is None else op.bias.tolist())
 
 
 class Optional(dict[str, RomText]):

@@ -58,12 +58,15 @@ class Proof:
     """A circuit was compared with what it replaces, over all that can reach it, and nothing differed."""
 
     kind: str  # "steps": points at both sides of every step; "table": all codes; "pairs": all pairs of codes;
-    # "formula": nothing was listed, the circuit is the quantizer's own formula
+    # "forms": coefficients of linear forms; "formula": nothing was listed, the circuit is the quantizer's own formula
     compared: int
 
     def plain(self) -> dict[str, str | int]:
         """For JSON."""
-        return {"kind": self.kind, {"steps": "points", "table": "codes"}.get(self.kind, self.kind): self.compared}
+        return {
+            "kind": self.kind,
+            {"steps": "points", "table": "codes", "forms": "coefficients"}.get(self.kind, self.kind): self.compared,
+        }
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from hwq.kernels.im2col import Columns
 from hwq.kernels.rounded_line import repeated
 from hwq.numeric.fixed import Codes, FixedType
 from hwq.ops.base import Kernel, Rom, Sample, held, wide_constant
+from hwq.ops.parts.adder_graph import AdderGraph
 from hwq.ops.parts.linear import Products
 
 FEW_SAMPLES = 8  # that are convolved by a matrix with zeros in it
@@ -47,10 +48,19 @@ class Conv(Products):
     pe: int = 0  # 0: all outputs at once
     simd: int = 0  # 0: all taps at once
     xnor: bool = False
+    adders: AdderGraph | None = None
 
     @cached_property
     def rows(self) -> Codes:
         return np.moveaxis(self.weights, 1, -1).reshape(self.weights.shape[0], -1)
+
+    @property
+    def matrix(self) -> Codes:
+        blocks = self.rows.reshape(self.groups, -1, self.taps)
+        matrix = np.zeros((self.groups, self.taps, self.groups, blocks.shape[1]), dtype=self.rows.dtype)
+        for group, block in enumerate(blocks):
+            matrix[group, :, group] = block.T
+        return matrix.reshape(self.groups * self.taps, self.n_out)
 
     @property
     def channels(self) -> tuple[int, int]:

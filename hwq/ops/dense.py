@@ -14,6 +14,7 @@ from hwq.kernels.blocked_matmul import times
 from hwq.kernels.rounded_line import repeated
 from hwq.numeric.fixed import Codes
 from hwq.ops.base import Kernel, Sample, held
+from hwq.ops.parts.adder_graph import AdderGraph
 from hwq.ops.parts.linear import Products
 
 
@@ -29,6 +30,7 @@ class Dense(Products):
     pe: int = 0  # 0: all outputs at once
     simd: int = 0  # 0: all inputs at once
     xnor: bool = False
+    adders: AdderGraph | None = None
 
     @cached_property
     def rows(self) -> Codes:

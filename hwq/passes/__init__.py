@@ -14,6 +14,7 @@ from hwq.passes.absorb_offsets import absorb
 from hwq.passes.circuits.costs import DEFAULT_COSTS, Costs
 from hwq.passes.circuits.narrow import narrow
 from hwq.passes.circuits.select import realise
+from hwq.passes.circuits.share_adders import share_adders
 from hwq.passes.count_agreements import count_agreements
 from hwq.passes.fold import fold
 from hwq.passes.fold_to_budget import Choice, arranged
@@ -44,6 +45,7 @@ class Options:
     reuse_of: Callable[[str], int | None] = lambda name: None
     pace: Callable[[Graph], Graph] | None = None
     choices_of: Callable[[str], Choice] = lambda name: Choice()
+    io: str = "parallel"
 
 
 Law = Callable[[Any], None]
@@ -77,6 +79,7 @@ PASSES: tuple[Pass, ...] = (
     Pass("fold", lambda g, o: fold(o.reuse_of)(g), legal, legal),
     Pass("fold_to_rate", lambda g, o: g if o.pace is None else o.pace(g), legal, legal),
     Pass("arrange", lambda g, o: arranged(g, o.choices_of), legal, legal),
+    Pass("share_adders", lambda g, o: share_adders(g, o.choices_of, o.io), legal, legal),
 )
 MEANING = "spelt_quantizers"  # up to this pass nothing is rearranged: what the file denotes, as configured
 

@@ -20,11 +20,14 @@ class Choice:
     pe: int | None = None
     simd: int | None = None
     memory: str | None = None
+    products: str | None = None
+    adder_depth: int | None = None
 
     @staticmethod
     def of(choices: Mapping[str, Any]) -> Choice:
         """From a config's mapping."""
-        return Choice(choices.get("pe"), choices.get("simd"), choices.get("memory"))
+        names = ("pe", "simd", "memory", "products", "adder_depth")
+        return Choice(**{name: choices.get(name) for name in names})
 
     def __bool__(self) -> bool:
         return self != Choice()

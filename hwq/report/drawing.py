@@ -40,7 +40,7 @@ def boxes(graph: Graph) -> list[Box]:
         key = f"node {node.outputs[0]}"
         reads = tuple(made[e] for e in node.inputs)
         labels = tuple(str(graph.edges[e].type) for e in node.inputs)
-        kind = "quantizer" if node.proof is not None else "layer"
+        kind = "layer" if node.proof is None or node.proof.kind == "forms" else "quantizer"
         shape = "x".join(map(str, graph.outs(node)[0].shape))
         found.append(Box(key, kind, printable(node.name) or "(unnamed)", f"{node.op} · {shape}", reads, labels))
         made.update(dict.fromkeys(node.outputs, key))

@@ -16,6 +16,7 @@ from hwq.kernels.blocked_matmul import Blocks
 from hwq.kernels.signed_sums import signed_sums
 from hwq.numeric.fixed import FLOAT64_EXACT, INT64_SAFE, Codes, FixedType
 from hwq.ops.base import Kernel, Op, Rom, proved
+from hwq.ops.parts.adder_graph import AdderGraph
 from hwq.ops.parts.resources import Kind, Unit, product_units, signed_digits
 from hwq.ops.parts.weight_coding import Binary, Coding, coding_of, term_type
 
@@ -28,7 +29,8 @@ class Products(Op):
 
     `weights` and `bias` are codes: `frac` is the weights' binary point, the bias has the accumulator's. Each cycle
     multiplies `pe` outputs by `simd` taps; 0 is all at once. With `xnor`, weights -1 and 1 meet codes 0 and 1: products
-    are not summed, but the bits of both that agree counted, as w x = [agree] - [w < 0].
+    are not summed, but the bits of both that agree counted, as w x = [agree] - [w < 0]. With `adders`, hardware
+    makes the sums of all outputs by that graph.
     """
 
     makes_new = True
@@ -38,6 +40,7 @@ class Products(Op):
     pe: int
     simd: int
     xnor: bool
+    adders: AdderGraph | None
 
     @cached_property
     @abstractmethod
@@ -97,6 +100,11 @@ class Products(Op):
             return self.bias
         start = (0 if self.bias is None else self.bias) + self.signed_sums[1]
         return np.asarray(start) if start.any() else None
+
+    @property
+    def matrix(self) -> Codes:
+        """The weights as (inputs, outputs) of one cycle where nothing is folded: a group's inputs after another's."""
+        return self.rows.T
 
     @property
     def bits(self) -> FixedType:
@@ -182,6 +190,8 @@ class Products(Op):
         return ordered.reshape(out_folds * tap_folds, pe * simd)
 
     def roms(self) -> tuple[Rom, ...]:
+        if self.adders is not None:  # constants of the graph
+            return ()
         (pe, simd), (out_folds, _) = self.array, self.folds
         coding = self.coding if not self.coding.multiplies else None
         roms = [Rom("weights", self.words, self.weight_type, coding=coding, packed=simd if self.xnor else 1)]
@@ -194,6 +204,8 @@ class Products(Op):
         """Products and the tree that adds them; constants are multiplied by adding what their digits shift."""
         (x,) = inputs
         (pe, simd), wide = self.array, self.accumulator(x).width
+        if self.adders is not None:
+            return (Unit(Kind.ADD, 1, self.adders.bits),)
         if self.xnor:
             return (Unit(Kind.COUNT, pe, simd), Unit(Kind.ADD, pe, wide))
         if self.folds == (1, 1):
@@ -206,6 +218,8 @@ class Products(Op):
     def described(self, size: str) -> str:
         """One line for listings."""
         pe, simd = self.array
-        bias = "" if self.start is None else " bias"
+        bias = "" if (self.start if self.adders is None else self.bias) is None else " bias"
         xnor = " xnor" if self.xnor else ""
+        if self.adders is not None:
+            return f"{self.kind}[{size} w {self.coding}{bias} {self.adders}]"
         return f"{self.kind}[{size} w {self.coding}{xnor}{bias} pe {pe} simd {simd}]"
