@@ -13,6 +13,7 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 import hwq
+from hwq.check.exact_samples import exactly
 
 Floats = npt.NDArray[Any]
 TYPE = "ap_fixed<12,8>"  # multiples of 1/16
@@ -63,12 +64,15 @@ def executed(proto: onnx.ModelProto, x: Floats) -> Floats:
 
 
 def agree(proto: onnx.ModelProto, x: Floats, config: Any = None) -> hwq.Design:
-    """The compiled design, whose values have to be onnxruntime's up to float32."""
+    """The compiled design; its values have to be onnxruntime's up to float32, and exactly those of a second reading."""
     design = hwq.compile(proto, config)
     want = executed(proto, x)
     have = np.asarray(design.simulate(x)).reshape(want.shape)
     np.testing.assert_allclose(have, want, rtol=3e-6, atol=3e-6 * float(np.abs(want).max()))
     assert np.abs(want).max() > 0
+    again = exactly(proto, design.meaning(), design.graph, x[:2])
+    assert again, again.text("a second reading")
+    assert again.values, again.left
     return design
 
 
