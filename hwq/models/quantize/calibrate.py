@@ -128,20 +128,33 @@ def tensors(model: onnx.ModelProto, inputs: Arrays, names: Iterable[str]) -> dic
     missing = [p.name for p in ports if p.name not in inputs]
     if missing:
         raise SpecError(f"no data for input '{printable(missing[0])}'", remedy="name the arrays after the inputs")
-    fixed = any(p.type.tensor_type.shape.dim and p.type.tensor_type.shape.dim[0].dim_value == 1 for p in ports)
-    count = min(len(inputs[p.name]) for p in ports)
-    if not count:
-        raise SpecError("the data holds no samples", remedy="give at least one")
-    steps = [slice(i, i + 1) for i in range(count)] if fixed else [slice(0, count)]
+    batches, whole = _batches({p.name: np.asarray(inputs[p.name], dtype=np.float32) for p in ports}, ports)
     ops = [*onnx_ops.reference_ops(), *qonnx_ops.reference_ops(), _inference()]
     try:
         evaluator = ReferenceEvaluator(probe, new_ops=ops)
-        feeds = [{p.name: np.asarray(inputs[p.name][s], dtype=np.float32) for p in ports} for s in steps]
-        parts: list[Any] = [evaluator.run(None, feed) for feed in feeds]
+        parts: list[Any] = [evaluator.run(None, feed) for feed in batches]
     except Exception as error:  # what an op makes of wrong data is not foreseeable
         found = f"the model cannot be run on the data ({type(error).__name__}: {printable(error, 120)})"
         raise ModelError(found, remedy="check the shape of the data") from None
-    return {name: np.concatenate([np.asarray(p[i]) for p in parts]) for i, name in enumerate(wanted)}
+    joined = {name: np.concatenate([np.asarray(p[i]) for p in parts]) for i, name in enumerate(wanted)}
+    return {name: values[: round(len(values) * whole)] for name, values in joined.items()}
+
+
+def _batches(data: Arrays, ports: list[onnx.ValueInfoProto]) -> tuple[list[dict[str, Any]], float]:
+    """Feeds of the batch that the model has, and the share of all fed samples that are data: the last batch is filled.
+
+    A model without a fixed batch takes all samples at once; one with an axis less than the data takes one at a time.
+    """
+    count = min(len(x) for x in data.values())
+    if not count:
+        raise SpecError("the data holds no samples", remedy="give at least one")
+    dims = {p.name: p.type.tensor_type.shape.dim for p in ports}
+    if all(data[name].ndim == len(shape) + 1 for name, shape in dims.items()):
+        return [{name: x[i] for name, x in data.items()} for i in range(count)], 1.0
+    size = max((shape[0].dim_value for shape in dims.values() if shape), default=0) or count
+    places = np.minimum(np.arange(-(-count // size) * size), count - 1)
+    feeds = [{name: x[at] for name, x in data.items()} for at in places.reshape(-1, size)]
+    return feeds, count / places.size
 
 
 def _inference() -> type[OpRun]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,9 @@ FUNCTIONS = frozenset(
     | {"Softsign", "Gelu", "Mish", "BatchNormalization", "Exp", "Erf", "Sqrt", "Reciprocal"}
 )  # computed at once with the layer before them
 LINES = frozenset({"Relu", "LeakyRelu", "PRelu", "Clip", "BatchNormalization"})
+SHAPES = frozenset({"Shape", "Size"})  # what they give is known without data
+WHOLE = frozenset({"ArgMax", "ArgMin", "NonZero", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not"})
+FLOATS = frozenset({onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16})
 QUANTIZED = frozenset({"QuantizeLinear", "Quant", "BipolarQuant", "QLinearConv", "QLinearMatMul", "IntQuant"})
 
 
@@ -57,7 +60,7 @@ def float_layers(model: onnx.ModelProto) -> tuple[FloatLayer, ...]:
         raise UnsupportedError(
             "the model is quantized already", node=already.name, op=already.op_type, remedy="compile it as it is"
         )
-    constants = initializers(model)
+    constants, activations = initializers(model), _activations(model)
     readers: dict[str, list[onnx.NodeProto]] = {}
     for node in model.graph.node:
         for name in node.input:
@@ -65,17 +68,33 @@ def float_layers(model: onnx.ModelProto) -> tuple[FloatLayer, ...]:
     found: list[FloatLayer] = []
     inside: set[str] = set()  # outputs that belong to a layer already
     for node in model.graph.node:
-        if node.output[0] in inside or all(i in constants or not i for i in node.input):
+        if node.output[0] in inside or not any(i in activations for i in node.input):
             continue
-        layer = _layer(node, constants, readers, inside)
+        layer = _layer(node, constants, activations, readers, inside)
         if layer is not None:
             found.append(layer)
     return tuple(found)
 
 
+def _activations(model: onnx.ModelProto) -> set[str]:
+    """The tensors that hold data as floats: neither constants, nor shapes and what is computed of them, nor indices."""
+    known = {t.name for t in model.graph.initializer}
+    floats = {i.name for i in model.graph.input if i.type.tensor_type.elem_type in FLOATS} - known
+    data = {i.name for i in model.graph.input} - known
+    for node in model.graph.node:
+        if node.op_type in SHAPES or not data.intersection(node.input):
+            continue
+        data.update(node.output)
+        to = next((a.i for a in node.attribute if node.op_type == "Cast" and a.name == "to"), None)
+        if to in FLOATS or (to is None and node.op_type not in WHOLE and floats.intersection(node.input)):
+            floats.update(node.output[:1] if node.op_type == "TopK" else node.output)
+    return floats - {""}
+
+
 def _layer(
     node: onnx.NodeProto,
     constants: Mapping[str, npt.NDArray[np.float32]],
+    activations: Collection[str],
     readers: Mapping[str, Sequence[onnx.NodeProto]],
     inside: set[str],
 ) -> FloatLayer | None:
@@ -93,7 +112,7 @@ def _layer(
                 bias, output, biased = constant[0], add.output[0], add.output[0]
                 inside.add(output)
     elif node.op_type in JOINS:
-        if sum(i not in constants for i in node.input) < 2:
+        if sum(i in activations for i in node.input) < 2:
             return None
     elif node.op_type not in FUNCTIONS:
         return None
