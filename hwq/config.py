@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from hwq.errors import SpecError, printable, shown
-from hwq.ir.hardware import MEMORIES
+from hwq.ir.hardware import MEMORIES, Shape
 from hwq.ir.names import identifier
 from hwq.targets import get_target
 from hwq.untrusted import read_yaml
@@ -24,6 +24,8 @@ STREAMING = ("fifo", "axis")  # those that FIFOs between processes can end in
 CONTROLS = ("pins", "axilite")  # how the block is started, and says that it is done
 SEMANTICS = ("real", "ort")  # correctly rounded real functions, or onnxruntime's float32 requantization
 MOST_TABLE_BITS = 20
+MOST_AXES = 16
+EXTENT = re.compile(r"[1-9][0-9]{0,8}")
 FOLDINGS = ("reuse", "pe", "simd")
 PRODUCTS = ("auto", "adders", "multipliers")  # what sums of products are made of
 LAYER_CHOICES = (*FOLDINGS, "memory", "products", "adder_depth")
@@ -48,6 +50,9 @@ class Config:
     clock: float = 5.0  # ns
     input_types: Mapping[str, str] = field(default_factory=dict)
     output_types: Mapping[str, str] = field(default_factory=dict)
+    input_shapes: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # "1,3,32,32" or its list: axes that a file leaves open
     semantics: str = "real"
     stochastic: int | None = None  # seed of quantizers that draw at random; None: they are refused, or do not draw
     softmax: str = "hardware"  # of a Softmax that ends the model: hardware, argmax, skip or host
@@ -77,7 +82,7 @@ class Config:
     def updated(self, **changes: Any) -> Config:
         """A copy with every change that is not None; mappings are merged."""
         given = {k: v for k, v in changes.items() if v is not None}
-        for key in ("input_types", "output_types", "layers", "costs"):
+        for key in ("input_types", "output_types", "input_shapes", "layers", "costs"):
             if key in given:
                 given[key] = {**getattr(self, key), **given[key]}
         return checked(replace(self, **given))
@@ -114,7 +119,7 @@ def load_config(source: Config | Mapping[str, Any] | str | Path | None) -> Confi
         raise SpecError("the config is no mapping", remedy="write 'key: value' lines")
     known = {f.name for f in fields(Config)}
     keys = {str(k).replace("-", "_"): v for k, v in source.items()}
-    keys = {{"input_type": "input_types", "output_type": "output_types"}.get(k, k): v for k, v in keys.items()}
+    keys = {f"{k}s" if k in ("input_type", "output_type", "input_shape") else k: v for k, v in keys.items()}
     unknown = sorted(set(keys) - known)
     if len(keys) < len(source):
         raise SpecError("a config key is given twice, in two spellings", remedy="keep one of them")
@@ -134,7 +139,7 @@ def checked(config: Config) -> Config:
     _check_ports(config)
     if config.semantics not in SEMANTICS:
         raise SpecError(f"semantics '{config.semantics}' are not available", remedy="use " + " or ".join(SEMANTICS))
-    for key in ("input_types", "output_types", "layers", "costs", "quantize"):
+    for key in ("input_types", "output_types", "input_shapes", "layers", "costs", "quantize"):
         if not isinstance(getattr(config, key), Mapping):
             raise SpecError(f"config '{key}' is no mapping", remedy="write one 'name: value' line per entry")
     for key in ("input_types", "output_types"):
@@ -143,12 +148,25 @@ def checked(config: Config) -> Config:
                 raise SpecError(
                     f"config '{key}' holds {shown(name)}: {type(spec).__name__}", remedy="write NAME: 'SPEC'"
                 )
+    for name, stated in config.input_shapes.items():
+        shape_of_text(name, stated)
     _check_numbers(config)
     if config.part and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,79}", config.part):
         raise SpecError(f"part '{config.part}' is no device name", remedy="write one such as xc7z020clg400-1")
     if config.top and config.top != identifier_like(config.top):
         raise SpecError(f"top name '{config.top}' is no C identifier", remedy=f"use '{identifier(config.top, 'net')}'")
     return config
+
+
+def shape_of_text(name: Any, stated: Any) -> Shape:
+    """Extents from "1,3,32,32" or [1, 3, 32, 32]. Raises `SpecError` unless all are positive integers."""
+    parts = stated.split(",") if isinstance(stated, str) else stated if isinstance(stated, list | tuple) else [stated]
+    texts = [str(part).strip() for part in parts]
+    if not isinstance(name, str) or len(texts) > MOST_AXES or not all(EXTENT.fullmatch(text) for text in texts):
+        raise SpecError(
+            f"input shape {printable(stated)} of '{printable(name)}'", remedy="write its extents: NAME=1,3,32,32"
+        )
+    return tuple(int(text) for text in texts)
 
 
 def _check_ports(config: Config) -> None:

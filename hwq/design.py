@@ -27,7 +27,7 @@ from hwq.codegen.c_api import c_face, host_converts
 from hwq.codegen.project import MANIFEST, files_digest, recovered, write_files
 from hwq.codegen.streams import render_stream, stream_record
 from hwq.codegen.vectors import codes_text, random_inputs
-from hwq.config import Config, load_config
+from hwq.config import Config, load_config, shape_of_text
 from hwq.dataflow.names import port_names
 from hwq.errors import HwqError, SpecError
 from hwq.frontends.loading import Source, load_file, load_model, self_contained
@@ -39,6 +39,7 @@ from hwq.models.keras import convert, is_keras_file
 from hwq.models.quantize import quantized, read_plan
 from hwq.passes import Choice, Costs, Options, Stages, compile_graph, meaning, stages
 from hwq.quantizers import type_spec
+from hwq.simulate.presented import presented
 from hwq.simulate.simulator import Simulator, decode, outer_shape
 from hwq.targets import ALL_TARGETS, TARGETS, Target, get_target
 from hwq.untrusted import read_json
@@ -65,6 +66,11 @@ class Design:
     def name(self) -> str:
         return self.graph.name
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """How the file was read where it could be read otherwise, a sentence each."""
+        return self.graph.notes
+
     @cached_property
     def inputs(self) -> tuple[TensorInfo, ...]:
         return input_infos(self.graph)
@@ -81,6 +87,7 @@ class Design:
         """Integer simulation of a batch: float64 values, or int64 codes.
 
         `x`: (batch, ...) array, or {input name: array}. One output gives an array, several a dict by output name.
+        Outputs that are constants come as their values, for each sample.
         """
         simulator = self._simulator
         edges = simulator.evaluate(x, lean=not codes)
@@ -88,7 +95,7 @@ class Design:
         for port in self.graph.outputs:
             edge, out = self.graph.edges[port.edge], edges[port.edge]
             results[port.name] = out.reshape(outer_shape(edge, out)) if codes else decode(port, edge, out)
-        return next(iter(results.values())) if len(results) == 1 else results
+        return presented(self.graph, x, results)
 
     def emulator(self, *, stage: Stage = _silent) -> Emulator:
         """The native build as a function: `emu(x)` and `emu(x, codes=True)` equal `simulate`, at machine speed.
@@ -139,10 +146,17 @@ class Design:
             "outputs": [port_record(o) for o in self.outputs],
             "estimate": self.estimate(),
             "layers": list(self.rows()),
+            **self.remarks(),
             **(stream_record(self.graph, settings.top) if self.config.io == "stream" else {}),
         }
         files[MANIFEST] = (json.dumps(manifest, indent=1) + "\n").encode()
         return files, digest
+
+    def remarks(self) -> dict[str, Any]:
+        """What only some designs have to say of themselves, for JSON: notes, constant outputs, the file's batch."""
+        constants = {name: values.tolist() for name, values in self.graph.constants.items()}
+        remarks = {"notes": list(self.notes), "constants": constants, "batch": self.graph.batch}
+        return {key: value for key, value in remarks.items() if value not in ([], {}, 1)}
 
     def _vectors(self) -> dict[str, bytes]:
         simulator = self._simulator
@@ -337,7 +351,8 @@ def compile(
 def _read(model: ModelProto, folder: Path | None, config: Config) -> RealGraph:
     """The real graph of a model, its inputs of the types that the config states."""
     types = {name: _input_type(name, text) for name, text in config.input_types.items()}
-    return read_model(model, folder, types, config.stochastic)
+    shapes = {name: shape_of_text(name, stated) for name, stated in config.input_shapes.items()}
+    return read_model(model, folder, types, config.stochastic, shapes)
 
 
 def _options(config: Config, stage: Stage = _silent) -> Options:
@@ -357,6 +372,7 @@ def _options(config: Config, stage: Stage = _silent) -> Options:
         pace=pace if config.target_fps else None,
         choices_of=lambda name: Choice.of(config.choices_of(name)),
         io=config.io,
+        stated_shapes=frozenset(config.input_shapes),
     )
 
 

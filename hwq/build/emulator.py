@@ -24,6 +24,7 @@ from hwq.errors import ToolError
 from hwq.ir.hardware import Graph
 from hwq.numeric.fixed import Codes
 from hwq.passes.pack_for_cpu import for_processor, samples_at_once
+from hwq.simulate.presented import presented
 from hwq.simulate.simulator import Simulator, decode, outer_shape
 from hwq.targets import Target
 from hwq.targets.native import EMULATOR
@@ -179,4 +180,4 @@ class Emulator:
             edge, out = graph.edges[port.edge], results[port.name]
             real = out.dtype == np.float64
             results[port.name] = out.reshape(outer_shape(edge, out)) if codes or real else decode(port, edge, out)
-        return next(iter(results.values())) if len(results) == 1 else results
+        return presented(graph, x, results)

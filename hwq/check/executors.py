@@ -116,15 +116,28 @@ def exposed(model: onnx.ModelProto, wanted: Sequence[str]) -> onnx.ModelProto:
 
 
 def evaluated(
-    executor: Executor, model: onnx.ModelProto, inputs: Arrays, wanted: Sequence[str]
+    executor: Executor, model: onnx.ModelProto, inputs: Arrays, wanted: Sequence[str], batch: int = 1
 ) -> dict[str, npt.NDArray[np.float64]]:
-    """(samples, elements) of every wanted tensor; inputs are (samples, *shape of one sample)."""
+    """(samples, elements) of every wanted tensor; inputs are (samples, *shape of one sample).
+
+    `batch`: the samples that the model takes at once, one behind another along the leading axis.
+    """
     session = executor(exposed(model, wanted), wanted)
     kinds = {i.name: onnx.helper.tensor_dtype_to_np_dtype(i.type.tensor_type.elem_type) for i in model.graph.input}
     count = min(a.shape[0] for a in inputs.values())
     rows: list[list[npt.NDArray[np.float64]]] = [[] for _ in wanted]
-    for s in range(count):
-        results = session({name: np.asarray(a[s], dtype=kinds[name]) for name, a in inputs.items()})
-        for row, result in zip(rows, results, strict=True):
-            row.append(np.asarray(result, dtype=np.float64).reshape(-1))
-    return {name: np.stack(row) for name, row in zip(wanted, rows, strict=True)}
+    for s in range(0, count, batch):
+        at = np.minimum(np.arange(s, s + batch), count - 1)
+        feed = {
+            name: a[at].reshape(batch * a.shape[1], *a.shape[2:]) if batch > 1 else a[s] for name, a in inputs.items()
+        }
+        results = session({name: np.asarray(a, dtype=kinds[name]) for name, a in feed.items()})
+        for name, row, result in zip(wanted, rows, results, strict=True):
+            values = np.asarray(result, dtype=np.float64)
+            if values.size % batch or (row and row[0].size != values.size // batch):
+                raise ToolError(
+                    f"tensor '{printable(name)}' is {list(values.shape)} for {batch} samples in the other executor",
+                    remedy="export the model with a fixed batch of 1",
+                )
+            row.extend(values.reshape(batch, -1))
+    return {name: np.stack(row[:count]) for name, row in zip(wanted, rows, strict=True)}

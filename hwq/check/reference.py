@@ -19,7 +19,7 @@ import onnx
 
 from hwq.check.exact_element import BOUND, code_of, element, input_reach, number
 from hwq.check.executors import EXECUTORS, Executor, evaluated, guarded
-from hwq.errors import HwqError, SpecError, printable
+from hwq.errors import HwqError, SpecError, ToolError, printable
 from hwq.ir import real
 from hwq.ir.hardware import Graph, Node
 from hwq.ir.host_quantizers import TypedQuantizer
@@ -150,7 +150,9 @@ def compare(
     quantizers = [q for q in _quantizers(meaning, ours) if q.tensor in written]
     outputs = {p.name: p for p in graph.outputs}
     wanted = list(dict.fromkeys([*(q.tensor for q in quantizers), *outputs]))
-    theirs = evaluated(run, model, inputs, wanted)
+    theirs = evaluated(run, model, inputs, wanted, graph.batch)
+    sizes = {q.tensor: ours.graph.edges[q.after.edge].size for q in quantizers}
+    _same_sizes(name, theirs, {**sizes, **{o: graph.edges[p.edge].size for o, p in outputs.items()}})
     report = _Report()
     for q in quantizers:
         report.quantizer(q, ours, theirs[q.tensor])
@@ -166,6 +168,16 @@ def compare(
             output, values, theirs[output], allowed, earlier[meaning.outputs[output]], _order(meaning, output, ours)
         )
     return report.outcome(name, next(iter(inputs.values())).shape[0], len(quantizers))
+
+
+def _same_sizes(name: str, theirs: Mapping[str, Floats], sizes: Mapping[str, int]) -> None:
+    """Refuse to compare tensors of different sizes: shapes that depend on the batch, or a bug of either side."""
+    for tensor, size in sizes.items():
+        if theirs[tensor].shape[1] != size:
+            raise ToolError(
+                f"tensor '{printable(tensor)}' has {theirs[tensor].shape[1]} elements with {name}, {size} with hwq",
+                remedy="fix the batch at 1 and every shape in the file, then compare again",
+            )
 
 
 def _float32(graph: Graph, meaning: real.RealGraph, x: Any) -> dict[str, Floats]:

@@ -27,7 +27,7 @@ def load_data(path: str, design: Design, samples: int | None = None) -> dict[str
             shape = file.header(key).shape
             if shape and not shape[0]:
                 raise SpecError(f"'{path}' holds no samples", remedy="give at least one")
-            one = check_shape(shape, shapes[name], name)
+            one = check_shape(shape, shapes[name], name, design.graph.batch)
             found[name] = file.read(key, None if one else samples)
     return found
 

@@ -47,6 +47,7 @@ def inspect(model: str, as_json: bool, ir: bool, plot: str | None, force: bool, 
     elif as_json:
         ports = {"inputs": design.inputs, "outputs": design.outputs}
         record: dict[str, Any] = {k: [port_record(i) for i in v] for k, v in ports.items()}
+        record |= design.remarks()
         click.echo(
             json.dumps(
                 {"model": design.name, **record, "estimate": design.estimate(), "layers": list(design.rows())}, indent=1
@@ -86,6 +87,9 @@ def layer_table(design: Design) -> str:
         scale = f"{info.scale!r}" if isinstance(info.scale, float) else "per element"
         offset = "" if isinstance(info.offset, float) and info.offset == 0 else ", plus an offset"
         lines.append(f"output {shortened(printable(info.name))}: {list(info.shape)} {info.type}, scale {scale}{offset}")
+    for name, values in design.graph.constants.items():
+        lines.append(f"constant {shortened(printable(name))}: {list(values.shape)}, an output that depends on no input")
+    lines += [f"note   {printable(note, 500)}" for note in design.notes]
     cost = f"{sum(r['macs'] for r in rows)} MACs, {sum(r['rom_bits'] for r in rows)} ROM bits"
     lines.append(f"total  {cost}; semantics: {design.config.semantics}")
     e = design.estimate()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hwq.cli.progress import Progress
-from hwq.errors import SpecError
+from hwq.errors import SpecError, printable
 from hwq.targets import ALL_TARGETS, TARGETS
 
 if TYPE_CHECKING:
@@ -23,6 +23,11 @@ class FilePath(click.Path):
         if "\0" in str(value):
             self.fail("a path with a zero byte in it.", param, ctx)
         return super().convert(value, param, ctx)
+
+
+INPUT_SHAPE = click.option(
+    "--input-shape", multiple=True, metavar="NAME=1,3,32,32", help="Shape of an input with symbolic axes."
+)
 
 
 def model_options(function: Any) -> Any:
@@ -58,6 +63,7 @@ def _with_options(function: Any, targets: list[str]) -> Any:
         click.option("--part", help="Device.  [default: the target's]"),
         click.option("--clock", type=click.FloatRange(min=0, min_open=True), help="Clock period in ns.  [default: 5]"),
         click.option("--input-type", multiple=True, metavar="NAME=SPEC", help="Type of an unquantized input."),
+        INPUT_SHAPE,
         click.option("--output-type", multiple=True, metavar="NAME=SPEC", help="Fixed-point type of an output."),
         click.option(
             "--softmax",
@@ -79,10 +85,11 @@ def _with_options(function: Any, targets: list[str]) -> Any:
 
 def _named(pairs: tuple[str, ...], option: str) -> dict[str, str]:
     named = {}
+    example = "1,3,32,32" if option == "--input-shape" else "ap_fixed<16,6>"
     for pair in pairs:
         name, found, spec = pair.partition("=")
         if not found or not name or not spec:
-            raise SpecError(f"{option} '{pair}'", remedy=f"write {option} 'NAME=ap_fixed<16,6>'")
+            raise SpecError(f"{option} '{pair}'", remedy=f"write {option} 'NAME={example}'")
         named[name] = spec
     return named
 
@@ -94,12 +101,17 @@ def compile_model(model: str, options: dict[str, Any], stage: Progress) -> Desig
 
     config = load_config(options.pop("config", None))
     inputs, outputs = options.pop("input_type", ()), options.pop("output_type", ())
+    shapes = options.pop("input_shape", ())
     config = config.updated(
         input_types=_named(inputs, "--input-type") or None,
         output_types=_named(outputs, "--output-type") or None,
+        input_shapes=_named(shapes, "--input-shape") or None,
         **options,
     )
-    return hwq.design.compile(model, config, stage=stage)
+    design = hwq.design.compile(model, config, stage=stage)
+    for note in design.notes:
+        click.echo(f"note: {printable(note, 500)}", err=True)
+    return design
 
 
 def progress() -> Progress:

@@ -33,6 +33,8 @@ def simulate(model: str, data: str, output: str, codes: bool, **options: Any) ->
     arrays = y if isinstance(y, dict) else {design.outputs[0].name: y}
     save_npz(Path(output), arrays)
     stage.close()
+    for name in design.graph.constants:
+        click.echo(f"{printable(name)}: {list(arrays[name].shape)} values that depend on no input")
     for info in design.outputs:
         click.echo(
             f"{printable(info.name)}: {list(arrays[info.name].shape)} {'codes' if codes else 'values'} of {info.type}"

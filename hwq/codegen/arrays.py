@@ -11,6 +11,7 @@ from typing import Any
 
 from hwq.codegen.adder_lines import AdderLines, adder_lines
 from hwq.codegen.bound_line import line_of
+from hwq.codegen.constant_outputs import constants_of
 from hwq.codegen.environment import data_folder, environment
 from hwq.codegen.indent import indented
 from hwq.codegen.rom_text import RomText, storage_hint
@@ -119,6 +120,7 @@ def render(graph: Graph, target: Target, settings: Settings) -> dict[str, bytes]
         "pipelined": not loads and all(n.op.cycles(graph.ins(n)) <= 1 for n in graph.nodes),
         "hosts": [host_of(graph, p, target) for p in graph.inputs],
         "values": [value_of(p, graph.edges[p.edge]) for p in graph.outputs],
+        "constants": constants_of(graph),
         "guard": settings.top.upper(),
         "uniform": uniform,
         "generators": generators(graph, settings.top),

@@ -21,6 +21,7 @@ from hwq.codegen.arrays import (
     type_lines,
     value_of,
 )
+from hwq.codegen.constant_outputs import constants_of
 from hwq.codegen.environment import data_folder, environment
 from hwq.codegen.rom_text import RomText
 from hwq.dataflow.names import array_names, generators, layer_functions
@@ -88,6 +89,7 @@ def render_stream(graph: Graph, target: Target, settings: Settings) -> dict[str,
         "types": [*type_lines(graph, target, names), *_window_types(plan, target)],
         "hosts": [host_of(graph, p, target) for p in graph.inputs],
         "values": [value_of(p, graph.edges[p.edge]) for p in graph.outputs],
+        "constants": constants_of(graph),
         "guard": top.upper(),
         "uniform": uniform,
         "generators": generators(graph, top),

@@ -34,9 +34,10 @@ from hwq.frontends import (
     spatial,
     standard,
 )
-from hwq.frontends.call import MAX_ELEMENTS, Array, Call, Rule, Signal, Value
+from hwq.frontends.call import Array, Call, Rule, Signal, Value
 from hwq.frontends.decomposed import without_the_parts
 from hwq.frontends.inlining import namer, names_of, spliced
+from hwq.frontends.input_shapes import input_shape
 from hwq.frontends.loading import Source, element_types, load_model, read_tensor, stored_tensor, widened
 from hwq.frontends.order import in_order
 from hwq.ir.constants import Coded
@@ -123,24 +124,32 @@ def read_model(
     folder: Path | None,
     input_types: Mapping[str, InputType] | None = None,
     stochastic: int | None = None,
+    input_shapes: Mapping[str, Shape] | None = None,
 ) -> RealGraph:
     """The same from a parsed model and the folder of its external data.
 
     `stochastic`: the seed of quantizers that draw at random; the k-th of them in the file's order takes the seed + k.
+    `input_shapes`: extents of inputs that the file leaves open.
     """
-    return _Walk(model, folder, dict(input_types or {}), stochastic).run()
+    return _Walk(model, folder, dict(input_types or {}), stochastic, dict(input_shapes or {})).run()
 
 
 class _Walk:
     """One pass over one model."""
 
     def __init__(
-        self, model: onnx.ModelProto, folder: Path | None, input_types: dict[str, InputType], stochastic: int | None
+        self,
+        model: onnx.ModelProto,
+        folder: Path | None,
+        input_types: dict[str, InputType],
+        stochastic: int | None,
+        input_shapes: dict[str, Shape],
     ) -> None:
         self.graph = model.graph
         self.folder = folder
         self.versions = {o.domain: o.version for o in model.opset_import}
         self.stated = input_types
+        self.stated_shapes = input_shapes
         self.env: dict[str, Value | None] = {"": None}
         self.types = element_types(model.graph)
         self.nodes: list[RealNode] = []
@@ -153,21 +162,18 @@ class _Walk:
 
     def run(self) -> RealGraph:
         self._read_constants(self.graph)
+        self._check_stated()
         inputs = self._read_inputs()
-        unknown = sorted(set(self.stated) - {i.name for i in inputs})
-        if unknown:
-            raise SpecError(
-                f"the model has no input '{unknown[0]}'", remedy="its inputs: " + ", ".join(i.name for i in inputs)
-            )
         for node in in_order(self.graph.node, set(self.env)):
             self._visit(node)
         tensors = {name: value.edge for name, value in self.env.items() if isinstance(value, Signal)}
-        outputs = self._outputs()
+        outputs, constants = self._outputs()
         nodes = without_the_parts(self.nodes, set(outputs.values()))
         if len(nodes) < len(self.nodes):
             made = {e for n in nodes for e in n.outputs} | {i.edge for i in inputs}
             tensors = {name: edge for name, edge in tensors.items() if edge in made}
-        return RealGraph(self.graph.name or "model", inputs, outputs, tuple(nodes), self.shapes, tensors, self.weights)
+        whole = (self.graph.name or "model", inputs, outputs, tuple(nodes), self.shapes, tensors, self.weights)
+        return RealGraph(*whole, constants=constants)
 
     def _read_constants(self, graph: onnx.GraphProto) -> None:
         for tensor in graph.initializer:
@@ -177,6 +183,14 @@ class _Walk:
         if graph.sparse_initializer:
             raise UnsupportedError("sparse initializers", remedy="store the weights densely")
 
+    def _check_stated(self) -> None:
+        """Types and shapes are stated of inputs that the model has."""
+        names = [i.name for i in self.graph.input if i.name not in self.env]
+        unknown = sorted((set(self.stated) | set(self.stated_shapes)) - set(names))
+        if unknown:
+            found = f"the model has no input '{printable(unknown[0])}'"
+            raise SpecError(found, remedy="its inputs: " + ", ".join(map(printable, names)))
+
     def _read_inputs(self) -> tuple[RealInput, ...]:
         annotated = _annotated_types(self.graph)
         inputs: list[RealInput] = []
@@ -185,7 +199,7 @@ class _Walk:
                 if any(i.name == info.name for i in inputs):
                     raise ModelError(f"input '{info.name}' is defined twice", remedy="export the model again")
                 continue  # an initializer that older exporters list as an input too
-            edge, shape = self.fresh(info.name), _input_shape(info)
+            edge, shape = self.fresh(info.name), input_shape(info, self.stated_shapes.get(info.name))
             self.env[info.name] = Signal(edge, shape)
             self.shapes[edge] = shape
             known = annotated.get(info.name) or ELEMENT_TYPES.get(info.type.tensor_type.elem_type)
@@ -317,10 +331,12 @@ class _Walk:
             raise ModelError(found, node=node.name, op=node.op_type, remedy="export the model again")
         return helper.get_attribute_value(attribute)
 
-    def _outputs(self) -> dict[str, str]:
+    def _outputs(self) -> tuple[dict[str, str], dict[str, Array]]:
+        """The edges of the outputs, and the values of those that depend on no input."""
         outputs: dict[str, str] = {}
+        constants: dict[str, Array] = {}
         for info in self.graph.output:
-            if info.name in outputs:
+            if info.name in outputs or info.name in constants:
                 raise ModelError(f"output '{info.name}' is listed twice", remedy="export the model again")
             if info.name not in self.env:
                 raise ModelError(
@@ -329,31 +345,16 @@ class _Walk:
             value = self.env[info.name]
             if isinstance(value, Signal):
                 outputs[info.name] = value.edge
+            elif value is not None:
+                constants[info.name] = np.asarray(widened(value.values() if isinstance(value, Coded) else value))
+                if not np.isfinite(constants[info.name]).all():
+                    raise UnsupportedError(
+                        f"output '{printable(info.name)}' is a constant that holds NaN or infinity",
+                        remedy="leave it out of the model's outputs",
+                    )
         if not outputs:
             raise ModelError("no output depends on an input", remedy="export the model again")
-        return outputs
-
-
-def _input_shape(info: onnx.ValueInfoProto) -> Shape:
-    """The shape of one sample: a symbolic leading axis is the batch and becomes 1."""
-    tensor = info.type.tensor_type
-    if not info.type.HasField("tensor_type") or not tensor.HasField("shape"):
-        raise UnsupportedError(f"input '{info.name}' has no shape", remedy="export it with a fixed shape")
-    dims: list[int] = []
-    for axis, dim in enumerate(tensor.shape.dim):
-        if dim.HasField("dim_value") and dim.dim_value > 0:
-            dims.append(dim.dim_value)
-        elif axis == 0:
-            dims.append(1)
-        else:
-            raise UnsupportedError(
-                f"axis {axis} of input '{info.name}' has no fixed extent", remedy="only the batch axis may be symbolic"
-            )
-    if prod(dims) > MAX_ELEMENTS:
-        raise ModelError(
-            f"input '{info.name}' has the absurd shape {dims}", remedy=f"hwq takes up to {MAX_ELEMENTS} elements"
-        )
-    return tuple(dims)
+        return outputs, constants
 
 
 def _annotated_types(graph: onnx.GraphProto) -> dict[str, FixedType]:

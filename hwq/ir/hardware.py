@@ -7,10 +7,10 @@ appear only at the border: how a host turns a real input into codes, and what an
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -116,6 +116,9 @@ class Graph:
     outputs: tuple[OutputPort, ...]
     nodes: tuple[Node, ...]
     edges: Mapping[str, Edge]
+    constants: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)  # outputs that depend on no input
+    batch: int = 1  # samples that the file's inputs hold; the graph is of one
+    notes: tuple[str, ...] = ()  # how the file was read where it could be read otherwise
 
     def ins(self, node: Node) -> tuple[Edge, ...]:
         return tuple(self.edges[e] for e in node.inputs)
@@ -177,6 +180,8 @@ class Graph:
             lines.append(f"  {outs} = {node.op}({', '.join(node.inputs)}): {kinds}  # {node.name}")
         for out in self.outputs:
             lines.append(f"  output {out.name} = {out.edge}: scale {_brief(out.scale)} offset {_brief(out.offset)}")
+        lines += [f"  constant {name}: {list(values.shape)}" for name, values in self.constants.items()]
+        lines += [f"  note {text}" for text in self.notes]
         return "\n".join(lines) + "\n"
 
 

@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any
+
+import numpy.typing as npt
 
 from hwq.ir.constants import Coded
 from hwq.ir.hardware import Shape
@@ -231,3 +234,6 @@ class RealGraph:
     tensors: Mapping[str, str] = field(default_factory=dict)  # ONNX tensor name -> edge, as the file was read
     weights: Mapping[str, Coded] = field(default_factory=dict)  # ONNX tensor name -> what its numbers were taken for
     host_softmax: Mapping[str, int] = field(default_factory=dict)  # by output, the axis of a Softmax left to the host
+    constants: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)  # outputs that depend on no input
+    batch: int = 1  # samples that the file's inputs hold; the graph is of one
+    notes: tuple[str, ...] = ()  # how the file was read where it could be read otherwise

@@ -21,6 +21,7 @@ from hwq.passes.fold_to_budget import Choice, arranged
 from hwq.passes.laws import complete, exact, kept_ports, legal, ported
 from hwq.passes.lowering import lower
 from hwq.passes.lowering.state import TABLE_BITS
+from hwq.passes.real.batch import of_one_sample
 from hwq.passes.real.final_softmax import with_softmax
 from hwq.passes.real.merge import merge
 from hwq.passes.real.output_types import with_output_types
@@ -34,7 +35,7 @@ class Options:
 
     `semantics` is "real" (correctly rounded real functions) or "ort" (onnxruntime's float32 requantization). Functions
     of at most 2**table_bits codes are tabulated. `reuse_of` and `choices_of` go by the ONNX node's name; `pace` folds
-    for a rate, where one is asked for.
+    for a rate, where one is asked for. Inputs of `stated_shapes` hold one sample, whatever their leading axis.
     """
 
     softmax: str = "hardware"
@@ -46,6 +47,7 @@ class Options:
     pace: Callable[[Graph], Graph] | None = None
     choices_of: Callable[[str], Choice] = lambda name: Choice()
     io: str = "parallel"
+    stated_shapes: frozenset[str] = frozenset()
 
 
 Law = Callable[[Any], None]
@@ -63,6 +65,7 @@ class Pass:
 
 PASSES: tuple[Pass, ...] = (
     # the real graph: exact fractions, no widths
+    Pass("of_one_sample", lambda g, o: of_one_sample(g, o.stated_shapes), complete, complete),
     Pass("final_softmax", lambda g, o: with_softmax(g, o.softmax), complete, complete),
     Pass("output_types", lambda g, o: with_output_types(g, o.output_types), complete, complete),
     Pass("spelt_quantizers", lambda g, o: with_quantizers(g), complete, complete),

@@ -44,7 +44,8 @@ class Simulator:
         """Model inputs as batches by port edge, float32 where they are, else float64: shapes checked, NaN refused."""
         by_source = self._by_source(x)
         values = {
-            p.edge: _batched(by_source[p.source], self.graph.edges[p.edge].shape, p.source) for p in self.graph.inputs
+            p.edge: _batched(by_source[p.source], self.graph.edges[p.edge].shape, p.source, self.graph.batch)
+            for p in self.graph.inputs
         }
         sizes = {v.shape[0] for v in values.values()}
         if len(sizes) > 1:
@@ -166,8 +167,11 @@ def _in_pieces(
     return {name: np.concatenate([p[name] for p in pieces]) for name in pieces[0]}
 
 
-def _batched(x: Any, shape: tuple[int, ...], name: str) -> Floats:
-    """Real inputs as (batch, *shape): the first axis is the batch; a single sample is a batch of one."""
+def _batched(x: Any, shape: tuple[int, ...], name: str, held: int) -> Floats:
+    """Real inputs as (batch, *shape): the first axis is the batch; a single sample is a batch of one.
+
+    `held`: the samples that the file's own shape holds; an axis of runs may stand before it.
+    """
     try:
         given = np.asarray(x)
         if given.dtype.kind not in "biufO":
@@ -175,14 +179,16 @@ def _batched(x: Any, shape: tuple[int, ...], name: str) -> Floats:
         values: Floats = given if given.dtype == np.float32 else given.astype(np.float64, copy=False)
     except (TypeError, ValueError, OverflowError):
         raise SpecError(f"data for '{name}' is not numeric", remedy="give a numeric array") from None
-    one = check_shape(values.shape, shape, name)
+    one = check_shape(values.shape, shape, name, held)
     return values.reshape(1 if one else -1, *shape)
 
 
-def check_shape(given: tuple[int, ...], shape: tuple[int, ...], name: str) -> bool:
+def check_shape(given: tuple[int, ...], shape: tuple[int, ...], name: str, held: int = 1) -> bool:
     """Whether data of a shape are one sample of an input's shape; else they are a batch, or a `SpecError`."""
     inner = shape[1:] if shape and shape[0] == 1 else shape
     if any(len(given) == len(sample) + 1 and given[1:] == sample for sample in (shape, inner)):
+        return False
+    if held > 1 and len(given) == len(shape) + 1 and given[1:] == (held * shape[0], *shape[1:]):
         return False
     if given in (shape, inner):
         return True

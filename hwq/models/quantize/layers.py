@@ -21,7 +21,9 @@ FUNCTIONS = frozenset(
 LINES = frozenset({"Relu", "LeakyRelu", "PRelu", "Clip", "BatchNormalization"})
 SHAPES = frozenset({"Shape", "Size"})  # what they give is known without data
 WHOLE = frozenset({"ArgMax", "ArgMin", "NonZero", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not"})
-FLOATS = frozenset({onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16})
+FLOATS = frozenset(
+    {onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16}
+)
 QUANTIZED = frozenset({"QuantizeLinear", "Quant", "BipolarQuant", "QLinearConv", "QLinearMatMul", "IntQuant"})
 
 

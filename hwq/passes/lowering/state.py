@@ -125,7 +125,16 @@ class Lowering:
                 raise
             self.states.update(zip(node.outputs, results, strict=True))
         outputs = tuple(self._output(name, edge, finish) for name, edge in self.graph.outputs.items())
-        graph = Graph(self.graph.name, tuple(self.inputs), outputs, tuple(self.nodes), self.edges)
+        graph = Graph(
+            self.graph.name,
+            tuple(self.inputs),
+            outputs,
+            tuple(self.nodes),
+            self.edges,
+            self.graph.constants,
+            self.graph.batch,
+            self.graph.notes,
+        )
         return graph.with_nodes(self.nodes)
 
     def _input(self, source: real.RealInput) -> State:
