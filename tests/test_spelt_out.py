@@ -86,6 +86,12 @@ def chains() -> dict[str, Chain]:
             | {"one": np.float32(1), "s": PER_CHANNEL},
         ),
         "norm_folded": ("DequantizeLinear k s -> a; Mul a g -> w", {"k": k8, "s": s, "g": PER_CHANNEL * 100}),
+        "relu_of_codes": (f"{cast}; Mul f s -> m; Relu m -> w", {"k": k8, "s": PER_CHANNEL}),
+        "slice_of_codes": (
+            f"{cast}; Mul f s -> m; Concat(axis=0) m m -> n; Slice n from to -> w",
+            {"k": k8, "s": PER_CHANNEL, "from": np.asarray([3]), "to": np.asarray([9])},
+        ),
+        "max_of_codes": (f"{cast}; Mul f s -> m; Max m low -> w", {"k": k8, "s": s, "low": np.float32(-0.0071 * 90)}),
         "over_127": (
             "Clip r n p -> a; Mul a top -> b; Round b -> c; Div c top -> w",
             {"r": real, "n": np.float32(-1), "p": np.float32(1), "top": np.float32(127)},

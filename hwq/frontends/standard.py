@@ -7,6 +7,7 @@ from fractions import Fraction
 from types import MappingProxyType
 
 import numpy as np
+from onnx import TensorProto
 
 from hwq.errors import UnsupportedError
 from hwq.frontends import coded
@@ -175,7 +176,8 @@ def relu(call: Call) -> list[Value]:
     """max(x, 0) (ONNX Relu)."""
     x = call.value(0)
     if not isinstance(x, Signal):
-        return [np.maximum(call.array(0, "input 0"), 0)]
+        kept = coded.clamped(x, 0, None) if isinstance(x, Coded) else None
+        return [np.maximum(call.array(0, "input 0"), 0) if kept is None else kept]
     return list(call.emit(real.Clip(scalar(0), None), [x], x.shape))
 
 
@@ -215,7 +217,8 @@ def weights_of(call: Call, index: int, axis: int = -1) -> Coded:
     if isinstance(value, Coded):
         found: Coded | None = _whole(value, axis)
     else:
-        found = on_dyadic_grid(value) or on_spelt_grid(value, axis)
+        double = index < len(call.types) and call.types[index] == TensorProto.DOUBLE
+        found = on_dyadic_grid(value) or on_spelt_grid(value if double else value.astype(np.float32), axis)
     if found is None:
         raise call.fail(
             "float weights that lie on no grid of 20 bits, and are no integers of 16 bits times a scale per output",
