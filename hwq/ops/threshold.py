@@ -82,8 +82,10 @@ class Threshold(Elementwise):
             table = self.base[:, None] + self.sign[:, None] * counted(self.thresholds, x.lo, x.hi)
             proved(y, table)
             return Direct.listing(table, x.lo)
-        if self.levels <= 2 or wide:
+        if self.levels <= 2:
             count: Evaluator = self._compared
+        elif wide:
+            count = self._bisected
         else:
             count = Buckets.of(self.thresholds, x.hi) or self._bisected
         run = self._finished(count, x)
@@ -111,10 +113,11 @@ class Threshold(Elementwise):
         return reached
 
     def _bisected(self, acc: Codes) -> Codes:
+        rows = self.thresholds.astype(object, copy=False) if acc.dtype == object else self.thresholds
         if self.channels.count == 1:
-            return np.asarray(np.searchsorted(self.thresholds[0], acc, side="right"))
+            return np.asarray(np.searchsorted(rows[0], acc, side="right"))
         reached = np.empty(acc.shape, dtype=np.int64)
-        for c, row in enumerate(self.thresholds):
+        for c, row in enumerate(rows):
             reached[:, :, c, :] = np.searchsorted(row, acc[:, :, c, :], side="right")
         return reached
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -10,7 +11,18 @@ import numpy as np
 import onnx
 from onnx import AttributeProto, helper, numpy_helper
 
-from hwq.check.exact_onnx import arithmetic, moves, normalization, qkeras, quantizers, resize, scalar, values, windows
+from hwq.check.exact_onnx import (
+    arithmetic,
+    integers,
+    moves,
+    normalization,
+    qkeras,
+    quantizers,
+    resize,
+    scalar,
+    values,
+    windows,
+)
 from hwq.check.exact_onnx.node import Node, Op, Unknown
 from hwq.check.exact_onnx.tensor import Exact, Undecided, of_array
 
@@ -42,6 +54,7 @@ TABLE: Mapping[str, Mapping[str, Op]] = MappingProxyType(
 )
 """Per domain, op type -> op."""
 
+FOLDED_BITS = 21  # to which irrational constants are known
 Known = Callable[[Node, str, Exact], Exact]
 """(node, tensor, its value) -> the value to go on with."""
 
@@ -66,7 +79,7 @@ class Evaluator:
         env: dict[str, Exact | None] = {"": None, **self.constants, **inputs}
         first = not self.lasting
         fixed = set(self.constants)
-        self._run(self.graph.node, env, self.versions, known, fixed if first else set())
+        self._run(self.graph.node, env, self.versions, known, fixed)
         if first:
             self.lasting = {n: v for n in fixed if (v := env.get(n)) is not None}
         return {n: v for n, v in env.items() if v is not None}
@@ -118,7 +131,10 @@ class Evaluator:
             for name, value in zip(proto.output, results, strict=False):
                 if name:
                     meant = self._meant(name, value)
-                    env[name] = meant if known is None or constant else known(node, name, meant)
+                    if constant:
+                        env[name] = folded(meant)
+                    else:
+                        env[name] = meant if known is None else known(node, name, meant)
             if constant:
                 fixed.update(proto.output)
             return
@@ -186,6 +202,15 @@ class Evaluator:
             nodes.append(copy)
         self._run(nodes, inner, {o.domain: o.version for o in body.opset_import}, None, set())
         return tuple(v for o in body.output if (v := inner[o]) is not None)
+
+
+def folded(x: Exact) -> Exact:
+    """An irrational constant, which every executor folds in floats of its own: known to float32's precision only."""
+    if x.rad is None:
+        return x
+    size: Any = abs(integers.wide(x.num))
+    loose = np.asarray((size >> FOLDED_BITS) + integers.wide(x.rad), dtype=object)
+    return replace(x, rad=np.where(np.asarray(x.rad == 0), 0, loose))
 
 
 def _has_graph(proto: onnx.NodeProto) -> bool:

@@ -110,7 +110,8 @@ class Exact:
         if integers.top(self.num).bit_length() <= MOST_BITS or spare <= 0:
             return self
         num = np.asarray(integers.wide(self.num) >> spare, dtype=object)
-        rad = np.asarray((integers.wide(self.rad) >> spare) + 2, dtype=object)
+        lost = np.asarray((integers.wide(self.num) & ((1 << spare) - 1)) != 0) | np.asarray(self.rad != 0)
+        rad = np.where(lost, np.asarray((integers.wide(self.rad) >> spare) + 2, dtype=object), 0)
         return replace(self, num=num, rad=rad, unit=self.unit * (1 << spare))
 
 

@@ -152,10 +152,13 @@ def function(x: Exact, f: Callable[[Fraction], Value], jumps: bool = False) -> E
             return table.moved(lambda a: a[where].reshape(x.shape))
         rad = np.broadcast_to(x.rad, x.shape).reshape(-1)
         points = [(n * x.unit, r * x.unit) for n, r in zip(flat.tolist(), rad.tolist(), strict=True)]
-        middle = _grid([f(v) for v, _ in points], x.kind)
+        middle = _grid([f(v) for v, _ in points], x.kind, dyadic=True)
         unit = middle.unit
         spreads = []
         for v, r in points:
+            if r == 0:
+                spreads.append(0)
+                continue
             ends = [f(v - r), f(v + r)]
             if jumps and ends[0] != ends[1]:
                 raise Undecided("an irrational value lies too near a jump of a function")
@@ -171,11 +174,11 @@ def _mpf(value: Value) -> Any:
     return mpmath.mpf(value.numerator) / value.denominator if isinstance(value, Fraction) else mpmath.mpf(value)
 
 
-def _grid(values: list[Value], kind: int) -> Exact:
+def _grid(values: list[Value], kind: int, dyadic: bool = False) -> Exact:
     """Fractions as they are; with irrational numbers among them, all on one dyadic grid, with a radius."""
-    if all(isinstance(v, Fraction | int) for v in values):
+    if not dyadic and all(isinstance(v, Fraction | int) for v in values):
         return of_fractions([Fraction(v) for v in values], (len(values),), kind)
-    smallest = min((int(mpmath.mag(v)) for v in values if not isinstance(v, Fraction) and v != 0), default=0)
+    smallest = min((int(mpmath.mag(_mpf(v))) for v in values if v != 0), default=0)
     bits = GRID_BITS + min(4000, max(0, -smallest))
     nums, radii = [], []
     for v in values:

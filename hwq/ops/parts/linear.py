@@ -14,7 +14,7 @@ from hwq.errors import InternalError
 from hwq.ir.hardware import Edge
 from hwq.kernels.blocked_matmul import Blocks
 from hwq.kernels.signed_sums import signed_sums
-from hwq.numeric.fixed import FLOAT64_EXACT, INT64_SAFE, Codes, FixedType
+from hwq.numeric.fixed import FLOAT64_EXACT, INT64_SAFE, Codes, FixedType, code_dtype
 from hwq.ops.base import Kernel, Op, Rom, proved
 from hwq.ops.parts.adder_graph import AdderGraph
 from hwq.ops.parts.resources import Kind, Unit, product_units, signed_digits
@@ -172,7 +172,7 @@ class Products(Op):
     def prove(self, x: Edge, y: Edge, rows: Codes, sums: Callable[[Codes], Codes], factor: float) -> None:
         """Raise where `sums` of (n, taps) codes with `rows` (outputs, taps), times `factor`, can leave y's range."""
         for ends in (self.reach(x), self.reach(x)[::-1]):
-            made = sums(np.where(rows > 0, *ends))
+            made = sums(np.where(rows > 0, *(np.asarray(end, dtype=code_dtype(*sorted(ends))) for end in ends)))
             proved(y, made if factor == 1 else made / factor)
 
     def accumulator(self, x: Edge) -> FixedType:

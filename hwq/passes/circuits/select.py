@@ -29,6 +29,8 @@ MAX_TABLE = 1 << 12  # words of a ROM that replaces a requantizer
 MAX_TABLED = 1 << 16  # codes of an input that a ROM may be read by: the simulator tabulates them all
 MAX_TABLE_CODES = 1 << 20  # of all channels
 POINTS_AT_ONCE = 1 << 21  # step points proved together
+MAX_WIDE_STEPS = 1 << 20  # of all channels, where sums past 62 bits leave nothing but thresholds
+WIDE_PROBES = 1 << 12  # steps at which a search among thresholds past 62 bits is run; they are the steps themselves
 TRANSLATES = frozenset({Rounding.FLOOR, Rounding.CEIL, Rounding.HALF_UP, Rounding.HALF_DOWN})
 
 
@@ -60,6 +62,7 @@ def realise(graph: Graph, costs: Costs = DEFAULT_COSTS) -> Graph:
             else:
                 nodes.append(replace(node, op=wide, proof=Proof("formula", 0)))
             continue
+        _listable(op, x, node.name)
         rows = op.step.integer_rows(x.lo, x.hi)
         rows = replace(rows, base=rows.base + op.offsets[:, 0])
         circuit = cheapest(op, rows, x, node.name, costs)
@@ -73,6 +76,18 @@ def realise(graph: Graph, costs: Costs = DEFAULT_COSTS) -> Graph:
     return renamed.with_nodes(
         [replace(swapped[n.outputs], inputs=n.inputs) for n in renamed.nodes if n.outputs in swapped]
     )
+
+
+def _listable(requant: Requant, x: Edge, name: str) -> None:
+    """Refuse the thresholds of sums past 62 bits where they would take a ROM of tens of megabits."""
+    shift = _as_shift(requant, requant.step) if isinstance(requant.step, Rounded) else None
+    steps = _levels(requant, x) * requant.channels.count
+    if code_dtype(x.lo, x.hi) is object and shift is None and steps > MAX_WIDE_STEPS:
+        raise UnsupportedError(
+            f"sums of {x.type.width} bits quantized at {steps} steps, over all channels",
+            node=name,
+            remedy="put a quantizer between the linear layers before it, or quantize to fewer bits",
+        )
 
 
 def _levels(requant: Requant, x: Edge) -> int:
@@ -205,6 +220,8 @@ def proved(circuit: Op, rows: Rows, x: Edge) -> bool:
     dtype = code_dtype(x.lo, x.hi)
     ends: Codes = np.tile(np.asarray([x.lo, x.hi]).astype(dtype), (count, 1))
     some = max(1, POINTS_AT_ONCE // count)
+    if isinstance(circuit, Threshold) and dtype is object and circuit.thresholds is rows.bounds:
+        width = min(width, WIDE_PROBES)  # equal by construction: only that the search works is left to see
     for start in range(-1, width, some):
         steps: Codes = rows.bounds[:, max(0, start) : start + some].astype(dtype)
         points = np.concatenate([ends, steps, steps - 1], axis=1)
