@@ -114,3 +114,23 @@ def test_a_clamp_between_sums_and_a_quantizer_is_exact_beyond_both_ranges() -> N
         if requantized:
             want = np.clip(np.rint(want * 4), -128, 127) / 4
         assert np.array_equal(got.reshape(want.shape), want), (lo, hi, requantized)
+
+
+@pytest.mark.parametrize("bound", [-900.0, -3.0, 0.0, 900.0])
+@pytest.mark.parametrize("upper", [False, True])
+def test_a_one_sided_clamp_beyond_the_range_before_factors_of_both_signs_or_a_concat_is_exact(
+    bound: float, upper: bool
+) -> None:
+    for last in ("Mul", "Concat"):
+        kind = "Min" if upper else "Max"
+        nodes = [
+            node("Quant", "x s zero four", "q", signed=1, narrow=0, rounding_mode="ROUND"),
+            node(kind, "q bound", "c"),
+            node("Mul", "c factors", "m") if last == "Mul" else node("Concat", "c q", "m", axis=1),
+            node("Quant", "m s2 zero eight", "y", signed=1, narrow=0, rounding_mode="ROUND"),
+        ]
+        constants = [const("s", 0.5), const("s2", 8.0), const("zero", 0.0), const("four", 4.0), const("eight", 8.0)]
+        constants += [const("bound", bound), const("factors", [[1.5, -2.0, 0.5]])]
+        outcome = hwq.compile(model(nodes, {"x": [1, 3]}, ["y"], constants)).exactly()
+        assert outcome, outcome.text(last)
+        assert outcome.left == ()

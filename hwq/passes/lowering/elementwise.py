@@ -7,7 +7,7 @@ from dataclasses import replace
 from hwq.functions import Scaled
 from hwq.ir import real
 from hwq.numeric.rational import Rationals, scalar
-from hwq.passes.lowering.grids import reached
+from hwq.passes.lowering.grids import closed
 from hwq.passes.lowering.state import Affine, Coded, Curved, Lowering, Pending
 
 
@@ -32,9 +32,8 @@ def _turns_some(x: Pending, a: Rationals) -> bool:
 def _closed(low: Lowering, x: Pending) -> Pending:
     """The same values under a clamp from both sides: what was open ends where the values do. Of a curve, its part."""
     if isinstance(x, Coded):
-        lo, hi = reached(low, x)
-        of = x.of
-        return Coded(x.edge, replace(of, lo=lo if of.lo is None else of.lo, hi=hi if of.hi is None else of.hi))
+        lo, hi = closed(low, x)
+        return Coded(x.edge, replace(x.of, lo=lo, hi=hi))
     if isinstance(x, Curved):
         curve = Scaled(x.curve, x.of.a, x.of.b, x.of.lo, x.of.hi)
         return Curved(x.edge, Affine(scalar(1), scalar(0)), curve)

@@ -31,6 +31,15 @@ def reached(low: Lowering, x: Coded) -> tuple[Rationals, Rationals]:
     return np.asarray(np.minimum(*ends), dtype=object), np.asarray(np.maximum(*ends), dtype=object)
 
 
+def closed(low: Lowering, x: Coded) -> tuple[Rationals, Rationals]:
+    """A pending clamp's bounds; what is open ends where the values do, also where all of them lie beyond the other."""
+    least, most = reached(low, x)
+    lo, hi = x.of.lo, x.of.hi
+    above = most if lo is None else np.asarray(np.maximum(most, lo), dtype=object)
+    below = least if hi is None else np.asarray(np.minimum(least, hi), dtype=object)
+    return below if lo is None else lo, above if hi is None else hi
+
+
 def settled(low: Lowering, node: real.RealNode, x: Coded) -> Coded:
     """Without a pending clamp: dropped where the range never meets it, else an integer clamp on a fitting grid."""
     of = x.of

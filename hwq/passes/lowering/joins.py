@@ -13,7 +13,7 @@ from hwq.numeric.fixed import Codes, code_dtype, log2_exact
 from hwq.numeric.rational import Rationals, common_step, elementwise, narrowed, scalar, squeeze_uniform, uniform
 from hwq.ops import Add, Channels, Concat, Extremum, Mul, spread
 from hwq.ops.parts.binary import LITERAL_BITS, joint_shape
-from hwq.passes.lowering.grids import on_one_grid, reached, settled
+from hwq.passes.lowering.grids import closed, on_one_grid, settled
 from hwq.passes.lowering.state import Affine, Coded, Lowering, State, coded
 
 MAX_JOIN_BITS = 256  # widest factor; float32 scales need 24 bits and what their exponents differ by
@@ -110,9 +110,9 @@ def lower_concat(low: Lowering, node: real.RealNode, op: real.Concat, *states: S
 
     lo, hi = None, None
     if any(p.of.lo is not None for p in parts):
-        lo = along([reached(low, p)[0] if p.of.lo is None else p.of.lo for p in parts])
+        lo = along([closed(low, p)[0] for p in parts])
     if any(p.of.hi is not None for p in parts):
-        hi = along([reached(low, p)[1] if p.of.hi is None else p.of.hi for p in parts])
+        hi = along([closed(low, p)[1] for p in parts])
     return [Coded(edge, Affine(along([p.of.a for p in parts]), along([p.of.b for p in parts]), lo, hi))]
 
 
