@@ -395,7 +395,6 @@ SEEDS: Mapping[str, Callable[[], onnx.ModelProto]] = MappingProxyType(
     }
     | {"mlp": lambda: _newer(mlp((4, 3, 2)))}
 )
-UNREAD = frozenset({"local_function", "conditional"})  # what may be refused as it is: it is damaged all the same
 
 
 def own_models() -> dict[str, onnx.ModelProto]:

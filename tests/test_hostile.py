@@ -773,6 +773,11 @@ def test_annotations_that_name_no_type_are_passed_over(text: str) -> None:
     assert str(hwq.compile(proto).graph) == str(hwq.compile(small_model()).graph)
 
 
+def test_absurdly_many_thresholds_are_refused_at_once() -> None:
+    many = const("t", np.zeros((1, 1 << 21)))
+    assert "2097152 thresholds" in refusal(appended("MultiThreshold", "t", many))
+
+
 def test_an_attribute_that_refers_to_one_of_a_function_stands_in_one() -> None:
     proto = appended("Softmax", axis=0)
     proto.graph.node[-1].attribute[0].ref_attr_name = "outer"

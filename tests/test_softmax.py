@@ -168,3 +168,15 @@ def test_models_that_end_in_softmax_are_within_one_step_and_equal_in_cpp(name: s
         pytest.skip("no ap_fixed.h: pip install da4ml")
     result = design.export(tmp_path / "project").verify(x[:12])
     assert result, str(result.first)
+
+
+def test_a_softmax_of_one_number_without_axes_is_one():
+    constants = [const("s", 0.0625), const("z", 0, np.int8), const("axes", [0], np.int64)]
+    nodes = [
+        node("QuantizeLinear", "x s z", "q"),
+        node("DequantizeLinear", "q s z", "d"),
+        node("Squeeze", "d axes", "e"),
+        node("Softmax", "e", "y"),
+    ]
+    design = hwq.compile(model(nodes, {"x": [1]}, ["y"], constants))
+    assert np.asarray(design.simulate(np.asarray([[0.5], [-3.0]]))).reshape(-1).tolist() == [1.0, 1.0]

@@ -247,7 +247,7 @@ def _same_op(op: str, domain: str, one: int, other: int) -> bool:
     """Whether an op is the same in two versions of its domain."""
     try:
         since = {onnx.defs.get_schema(op, v, domain).since_version for v in (one, other)}
-    except onnx.defs.SchemaError:
+    except (onnx.defs.SchemaError, TypeError):  # unknown, or a version that no machine integer holds
         return False
     return len(since) == 1
 

@@ -71,7 +71,8 @@ def zero_of(call: Call, index: int, shape: Shape) -> Codes:
     if not call.given(index):
         return np.zeros(1, dtype=np.int64)
     zero = call.array(index, "the zero point")
-    whole = np.rint(zero).astype(np.int64)
+    with np.errstate(invalid="ignore"):  # what is no number is no integer either
+        whole = np.rint(zero).astype(np.int64)
     if not np.array_equal(whole, zero):
         raise call.fail("a zero point that is no integer", "quantize to integers: hwq does not compile minifloat")
     whole = along(call, whole, shape, "the zero point")

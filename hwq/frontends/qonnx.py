@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from hwq.frontends.call import Call, Rule, Signal, Value
+from hwq.frontends.call import MAX_EXACT, Call, Rule, Signal, Value
 from hwq.frontends.standard import affine, product, weights_of
 from hwq.ir import real
 from hwq.ir.constants import Coded, quantize_constant
@@ -183,6 +183,8 @@ def multi_threshold(call: Call) -> list[Value]:
     layout = str(call.attribute("data_layout", ""))
     axis = len(x.shape) - 1 if layout.endswith("C") and layout != "NC" else min(1, len(x.shape) - 1)
     rows, steps = thresholds.shape
+    if thresholds.size > MAX_EXACT:
+        raise call.fail(f"{thresholds.size} thresholds", f"hwq takes up to {MAX_EXACT}")
     if rows not in (1, x.shape[axis]):
         raise call.broken(f"{rows} rows of thresholds for {x.shape[axis]} channels", "give a row, or one per channel")
     ordered = np.sort(thresholds, axis=1)
