@@ -266,3 +266,15 @@ def test_tensors_of_other_sizes_are_one_line_of_the_reference(cli: Cli, tmp_path
     with pytest.raises(HwqError, match="3 elements with other, 6 with hwq") as error:
         design.reference("other", samples=3, executor=wrong)
     assert "\n" not in str(error.value)
+
+
+def test_a_config_keeps_the_shapes_that_were_stated_for_it(cli: Cli, tmp_path: Path) -> None:
+    _, nodes, constants = BATCHES["convolution"]
+    proto = model(("N", 2, "H", "W"), nodes, constants)
+    del proto.graph.node[:3]  # the quantizer, and that of the weight: a float model
+    proto.graph.node[0].input[:] = ["x", "f"]
+    proto.graph.initializer.append(tensor("f", FLOAT, np.linspace(-1, 1, 54).reshape(3, 2, 3, 3)))
+    onnx.save(proto, tmp_path / "float.onnx")
+    assert cli("config", "float.onnx", "-o", "q.yaml", "--input-shape", "x=1,2,5,5").exit_code == 0
+    assert "1x3x3x3" in cli("inspect", "float.onnx", "--config", "q.yaml").stdout
+    assert "extents" in one_line(cli("config", "float.onnx", "-o", "q.yaml", "--input-shape", "x=1,2,5,H"))

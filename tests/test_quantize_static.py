@@ -63,8 +63,12 @@ def optimized(path: Path) -> Path:
     return path.with_name("optimized.onnx")
 
 
-def outcome(path: Path, name: str) -> tuple[str, str]:
-    """Agreed, refused or wrong, and the reason."""
+def outcome(path: Path, name: str, made: Path) -> tuple[str, str]:
+    """Agreed, refused or wrong, and the reason. `made`: the file before optimization.
+
+    onnxruntime's kernel of QLinearSoftmax cuts where the op rounds: a file with one has to agree with the file that it
+    was optimized from, which agrees with onnxruntime.
+    """
     x = np.random.default_rng(1).normal(size=(SAMPLES, *MODELS[name][0]))
     try:
         design = hwq.compile(path)
@@ -73,6 +77,9 @@ def outcome(path: Path, name: str) -> tuple[str, str]:
         text = str(error)
         assert "\n" not in text
         return ("other" if "onnxruntime cannot run" in text else "refused"), text
+    cuts = any(node.op_type == "QLinearSoftmax" for node in onnx.load(path).graph.node)
+    if not compared and cuts and np.array_equal(design.simulate(x), hwq.compile(made).simulate(x)):
+        return outcome(made, name, made)
     return ("agreed", "") if compared else ("wrong", compared.text(name))
 
 
@@ -92,7 +99,7 @@ def run(cases: Any, folder: Path) -> tuple[Counter[str], list[str], Counter[str]
             warnings.simplefilter("ignore")
             made = quantized(name, form, per_channel, kinds, own)
         for path in (made, optimized(made)):
-            which, why = outcome(path, name)
+            which, why = outcome(path, name, made)
             found[which] += 1
             if which == "refused":
                 refused[why.split(": ", 1)[-1]] += 1

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from hwq.cli.options import FilePath, progress
+from hwq.cli.options import INPUT_SHAPE, FilePath, named_pairs, progress
 from hwq.codegen.project import write_file
 from hwq.report.text_table import text_table
 
@@ -17,7 +17,10 @@ from hwq.report.text_table import text_table
 @click.option("--calibrate", type=FilePath(dir_okay=False), help="Inputs: .npy, or .npz with an array per input.")
 @click.option("--bits", type=click.IntRange(2, 24), default=8, show_default=True, help="Width of weights and outputs.")
 @click.option("--scale", type=click.Choice(["po2", "real"]), default="po2", show_default=True, help="Kind of scales.")
-def config_command(model: str, output: str, calibrate: str | None, bits: int, scale: str) -> None:
+@INPUT_SHAPE
+def config_command(
+    model: str, output: str, calibrate: str | None, bits: int, scale: str, input_shape: tuple[str, ...]
+) -> None:
     """Write a config that says how a float ONNX model is quantized; --calibrate fills it from data.
 
     \b
@@ -26,10 +29,12 @@ def config_command(model: str, output: str, calibrate: str | None, bits: int, sc
       hwq export float.onnx --config quant.yaml -o build
     """
     from hwq.cli.arrays import load_arrays
+    from hwq.config import load_config
     from hwq.frontends.loading import load_model
     from hwq.models.quantize import calibrated, template
     from hwq.models.quantize.calibrate import model_inputs
 
+    shapes = load_config({"input_shapes": named_pairs(input_shape, "--input-shape")}).input_shapes
     stage = progress()
     stage("reading the model")
     loaded, _ = load_model(model)
@@ -37,7 +42,7 @@ def config_command(model: str, output: str, calibrate: str | None, bits: int, sc
     if calibrate is not None:
         stage("calibrating")
         found = calibrated(loaded, load_arrays(calibrate, [p.name for p in model_inputs(loaded)]), bits, scale)
-    write_file(Path(output), template(loaded, Path(model).name, bits, found).encode())
+    write_file(Path(output), template(loaded, Path(model).name, bits, found, shapes).encode())
     stage.close()
     if found is not None:
         rows = [[layer, f"{100 * error:.3g} %"] for layer, error in found.errors.items()]

@@ -83,7 +83,8 @@ def _with_options(function: Any, targets: list[str]) -> Any:
     return function
 
 
-def _named(pairs: tuple[str, ...], option: str) -> dict[str, str]:
+def named_pairs(pairs: tuple[str, ...], option: str) -> dict[str, str]:
+    """NAME=SPEC options as a mapping."""
     named = {}
     example = "1,3,32,32" if option == "--input-shape" else "ap_fixed<16,6>"
     for pair in pairs:
@@ -103,9 +104,9 @@ def compile_model(model: str, options: dict[str, Any], stage: Progress) -> Desig
     inputs, outputs = options.pop("input_type", ()), options.pop("output_type", ())
     shapes = options.pop("input_shape", ())
     config = config.updated(
-        input_types=_named(inputs, "--input-type") or None,
-        output_types=_named(outputs, "--output-type") or None,
-        input_shapes=_named(shapes, "--input-shape") or None,
+        input_types=named_pairs(inputs, "--input-type") or None,
+        output_types=named_pairs(outputs, "--output-type") or None,
+        input_shapes=named_pairs(shapes, "--input-shape") or None,
         **options,
     )
     design = hwq.design.compile(model, config, stage=stage)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 import onnx
 
@@ -20,11 +21,19 @@ HEADER = """\
 """
 
 
-def template(model: onnx.ModelProto, name: str, bits: int = 8, calibration: Calibration | None = None) -> str:
-    """The YAML text: calibrated specs with the error of each layer, or defaults to start from."""
+def template(
+    model: onnx.ModelProto,
+    name: str,
+    bits: int = 8,
+    calibration: Calibration | None = None,
+    shapes: Mapping[str, str] | None = None,
+) -> str:
+    """The YAML text: calibrated specs with the error of each layer, or defaults to start from; `shapes` as stated."""
     types = {port.name: WIDE for port in model_inputs(model)} if calibration is None else calibration.input_types
     lines = [HEADER.format(name=name), "input_types:"]
     lines += [f"  {_text(port)}: {_text(spec)}" for port, spec in types.items()]
+    if shapes:
+        lines += ["", "input_shapes:", *(f"  {_text(port)}: {_text(shape)}" for port, shape in shapes.items())]
     lines += ["", "quantize:", "  # the defaults, for what no line below states"]
     values = initializers(model)
     for key, spec in (("weight", f"quantized_linear({bits},alpha='auto')"), ("bias", WIDE), ("output", WIDE)):
