@@ -13,6 +13,7 @@ from hwq.ir import real
 from hwq.numeric.rational import scalar, uniform
 
 DEPTH = 4  # sums and maps that are read back
+NEAR = 64  # ops among which they are looked for
 
 
 class _Terms:
@@ -35,7 +36,7 @@ def without_cancelled(call: Call, x: Signal, y: Signal) -> Signal | None:
         return None
     makers: dict[str, real.RealNode] = {}
     wanted = {x.edge, y.edge}
-    for node in reversed(call.nodes):  # what is needed is near the end
+    for node in reversed(call.nodes[-NEAR:]):
         if wanted.intersection(node.outputs):
             makers.update(dict.fromkeys(node.outputs, node))
             if isinstance(node.op, real.Add | real.Affine):
