@@ -139,7 +139,7 @@ class Writer:
             attributes["auto_pad"] = self.pick("SAME_UPPER", "SAME_LOWER")
             extents = [-(-d // s) for d, s in zip((h, w), strides, strict=True)]
         else:
-            dilations = [int(self.rng.integers(1, 3)) if d > 3 else 1 for d in (h, w)]
+            dilations = [int(self.rng.integers(1, 3)) if d > 2 * k else 1 for d, k in zip((h, w), kernel, strict=True)]
             pads = [int(self.rng.integers(0, 2)) for _ in range(4)]
             attributes |= {"dilations": dilations, "pads": pads}
             extents = [
