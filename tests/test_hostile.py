@@ -778,6 +778,11 @@ def test_absurdly_many_thresholds_are_refused_at_once() -> None:
     assert "2097152 thresholds" in refusal(appended("MultiThreshold", "t", many))
 
 
+@pytest.mark.parametrize("exponent", [1e30, -3e38, 2000.0])
+def test_an_absurd_power_is_refused(exponent: float) -> None:
+    assert "a power past 2^10" in refusal(appended("Pow", "p", const("p", exponent)))
+
+
 def test_an_attribute_that_refers_to_one_of_a_function_stands_in_one() -> None:
     proto = appended("Softmax", axis=0)
     proto.graph.node[-1].attribute[0].ref_attr_name = "outer"

@@ -23,6 +23,9 @@ from hwq.numeric.rational import Rationals, scalar, squeeze_uniform, to_float, u
 SELU_ALPHA, SELU_GAMMA = 1.67326319217681884765625, 1.05070102214813232421875
 
 
+MOST_POWER = 1 << 10
+
+
 def applied(call: Call, x: Value, function: str, *arguments: Rationals) -> list[Value]:
     """The function of an activation, or of a constant."""
     if not isinstance(x, Signal):
@@ -114,6 +117,8 @@ def power(call: Call) -> list[Value]:
         raise call.fail("a power of two activations", "raise to a constant exponent")
     if isinstance(base, Signal):
         p = squeeze_uniform(call.exact(1, "the exponent"))
+        if any(abs(v) > MOST_POWER for v in p.reshape(-1)):
+            raise call.fail("a power past 2^10, either way", "raise to a smaller exponent")
         return [base] if uniform(p) == 1 else applied(call, base, "Pow", p)
     if isinstance(exponent, Signal):
         b = squeeze_uniform(call.exact(0, "the base"))
