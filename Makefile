@@ -16,7 +16,7 @@ slow: $(VENV)/.test
 	$(BIN)/python -m pytest -n auto -m slow
 
 live: $(VENV)/.test .venv-live/.package
-	$(BIN)/python -m pytest -m slow tests/test_quantizers_live.py tests/test_stochastic_live.py
+	$(BIN)/python -m pytest -m slow tests/test_quantizers_live.py tests/test_stochastic_live.py tests/test_keras_layers.py
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check hwq tests examples benchmarks

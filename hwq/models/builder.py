@@ -122,7 +122,9 @@ class Builder:
         for node in self.nodes[since:]:
             if t.name in node.output and t.name != wish:
                 self._names.discard(t.name)
-                name, node.name = self.fresh(wish), label
+                name = self.fresh(wish)
+                if all(other.name != label for other in self.nodes[since:]):
+                    node.name = label
                 for other in self.nodes[since:]:
                     other.input[:] = [name if i == t.name else i for i in other.input]
                 node.output[:] = [name if o == t.name else o for o in node.output]

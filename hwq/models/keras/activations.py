@@ -2,40 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from hwq.errors import HwqError, UnsupportedError, printable
 from hwq.models.builder import Tensor
+from hwq.models.keras.functions import FUNCTIONS, NODES, clipped, softmax
 from hwq.models.keras.layer import Layer, table
-from hwq.models.keras.topology import TRUSTED
+from hwq.models.keras.preparation import axes_of
+from hwq.models.keras.topology import TRUSTED, inner_spec
 from hwq.models.qonnx_domain import Quant
 from hwq.models.quantizer_nodes import activation_node, per_channel
 from hwq.quantizers import Quantizer
 from hwq.quantizers.registry import is_quantizer_name
 
-NODES: Mapping[str, tuple[str, Mapping[str, Any]]] = MappingProxyType(
-    {
-        "relu": ("Relu", {}),
-        "sigmoid": ("Sigmoid", {}),
-        "tanh": ("Tanh", {}),
-        "elu": ("Elu", {}),
-        "selu": ("Selu", {}),
-        "softplus": ("Softplus", {}),
-        "softsign": ("Softsign", {}),
-        "exponential": ("Exp", {}),
-        "gelu": ("Gelu", {}),
-        "mish": ("Mish", {}),
-        "hard_swish": ("HardSwish", {}),
-        "hard_silu": ("HardSwish", {}),
-        "leaky_relu": ("LeakyRelu", {"alpha": 0.2}),
-    }
-)
-KERAS_FIRST = frozenset({"relu", "sigmoid", "tanh", "linear", "hard_sigmoid"})  # outside of QKeras' layers
-KERAS_MODULES = ("keras", "tensorflow", "tf_keras")
+KERAS_FIRST = frozenset({"relu", "sigmoid", "tanh", "linear", "hard_sigmoid", "hard_tanh"})  # outside of QKeras' layers
+INSTANCES = ("ReLU", "LeakyReLU", "ELU", "PReLU", "Softmax", "Activation")  # layers that stand as activations
 DEFAULT_TERNARY = 0.5  # of ternary_tanh and TernaryDense: 1 above, -1 from -1/2 down
 
 
@@ -44,15 +27,23 @@ def activated(layer: Layer, x: Tensor, key: str = "activation", *, suffix: str =
     spec = layer.config.get(key)
     if spec is None:
         return x
+    if isinstance(spec, dict) and spec.get("class_name") in INSTANCES:
+        return _instance(layer, x, spec, key)
     name = function_name(spec)
     if name is not None and _is_keras_function(layer, name):
         return function(layer, x, name, suffix)
     return quantized(layer, x, layer.parsed(spec, key), suffix)
 
 
+def _instance(layer: Layer, x: Tensor, spec: dict[str, Any], key: str) -> Tensor:
+    """A layer that stands as an activation: Dense(activation=ReLU())."""
+    assert layer.apply is not None
+    return layer.apply(inner_spec(spec, layer.spec, key), f"{layer.label}_{key}", [x])
+
+
 def _is_keras_function(layer: Layer, name: str) -> bool:
     """Whether a bare name is Keras' function: QKeras' layers look among its own quantizers first."""
-    if layer.spec.kind.startswith("Q") and name == "hard_sigmoid":
+    if layer.spec.kind.startswith("Q") and name in ("hard_sigmoid", "hard_tanh"):
         return False
     return name in KERAS_FIRST or not is_quantizer_name(name)
 
@@ -81,18 +72,10 @@ def quantized(layer: Layer, x: Tensor, q: Quantizer, suffix: str = "") -> Tensor
 
 def function(layer: Layer, x: Tensor, name: str, suffix: str = "") -> Tensor:
     """A function of Keras by its name."""
-    if name == "linear":
-        return x
-    if name == "softmax":
-        return softmax(layer, x, suffix)
-    if name == "relu6":
-        return layer.node("Clip", [x, layer.value("zero", 0.0), layer.value("six", 6.0)], x, suffix)
-    if name in ("swish", "silu"):
-        return layer.node("Mul", [x, layer.node("Sigmoid", [x], x, "sigmoid")], x, suffix)
-    if name == "hard_sigmoid":
-        return layer.node("HardSigmoid", [x], x, suffix, alpha=0.2 if layer.keras2 else 1 / 6, beta=0.5)
     if name == "ternary_tanh":
         return _ternary(layer, x, suffix)
+    if name in FUNCTIONS:
+        return FUNCTIONS[name](layer, x, suffix)
     if name not in NODES:
         raise layer.fail(f"the activation '{printable(name)}'", "use a quantizer, or one of Keras' activations")
     op, attributes = NODES[name]
@@ -109,31 +92,54 @@ def _ternary(layer: Layer, x: Tensor, suffix: str) -> Tensor:
     return Tensor(b.put(wish, lambda y: form.node(low.name, scale, zero, bits, y, y)), x.shape, x.first)
 
 
-def softmax(layer: Layer, x: Tensor, suffix: str = "") -> Tensor:
-    """Softmax over the last axis."""
-    x = layer.b.last(x)
-    return layer.node("Softmax", [x], x, suffix, axis=-1)
-
-
 def _softmax_layer(layer: Layer, x: Tensor) -> Tensor:
-    if layer.config.get("axis", -1) not in (-1, [-1], len(x.shape), [len(x.shape)]):
-        raise layer.fail(f"Softmax over axis {printable(layer.config.get('axis'))}", "use the last axis")
-    return softmax(layer, x)
+    axes = axes_of(layer, len(x.shape), -1)
+    if len(axes) != 1:
+        raise layer.fail("Softmax over several axes", "use one axis")
+    if axes[0] == len(x.shape):
+        return softmax(layer, x)
+    x = layer.b.last(x)
+    return layer.node("Softmax", [x], x, axis=axes[0])
 
 
 def _relu_layer(layer: Layer, x: Tensor) -> Tensor:
-    """max(x, 0), with a slope below zero, a bound above; no threshold."""
-    slope = layer.number("negative_slope", 0.0) if layer.config.get("negative_slope") is not None else 0.0
-    if layer.config.get("threshold") not in (None, 0, 0.0):
-        raise layer.fail("ReLU with a threshold", "use ReLU without it")
-    bound = layer.config.get("max_value")
+    """x from the threshold to the bound, 0 or a line of the slope below the threshold, the bound above."""
+    slope, threshold = (
+        layer.number(key, 0.0) if layer.config.get(key) is not None else 0.0 for key in ("negative_slope", "threshold")
+    )
+    bound = None if layer.config.get("max_value") is None else layer.number("max_value", 0.0)
+    if slope < 0 or threshold < 0 or (bound is not None and bound < 0):
+        raise layer.broken("a negative max_value, negative_slope or threshold")
+    if threshold:
+        return _thresholded(layer, x, slope, threshold, bound)
     if bound is None:
         return layer.node("LeakyRelu", [x], x, alpha=slope) if slope else layer.node("Relu", [x], x)
-    top = layer.value("max", layer.number("max_value", 0.0))
+    top = layer.value("max", bound)
     if slope:
         leaky = layer.node("LeakyRelu", [x], x, "leaky", alpha=slope)
         return layer.node("Min", [leaky, top], x)
     return layer.node("Clip", [x, layer.value("zero", 0.0), top], x)
+
+
+def _thresholded(layer: Layer, x: Tensor, slope: float, threshold: float, bound: float | None) -> Tensor:
+    """What lies above the threshold, cut at the bound, less slope times how far x is below the threshold."""
+    y = layer.node("ThresholdedRelu", [x], x, "above", alpha=threshold)
+    if bound is not None:
+        y = clipped(layer, y, 0.0, bound, "bounded")
+    if slope:
+        depth = layer.node("Sub", [layer.value("threshold", threshold), x], x, "depth")
+        line = layer.node("Mul", [layer.node("Relu", [depth], x, "below"), layer.value("slope", slope)], x, "line")
+        y = layer.node("Sub", [y, line], x)
+    return y
+
+
+def _prelu(layer: Layer, x: Tensor) -> Tensor:
+    """x above zero, a trained slope times x below; the slope is shared along the axes named."""
+    shared = axes_of(layer, len(x.shape), key="shared_axes")
+    shape = tuple(1 if i + 1 in shared else d for i, d in enumerate(x.shape))
+    alpha = layer.expect("alpha", layer.read(("alpha",))["alpha"], shape)
+    x = layer.b.last(x)
+    return layer.node("PRelu", [x, layer.constant("alpha", None, alpha)], x)
 
 
 def _leaky_layer(layer: Layer, x: Tensor) -> Tensor:
@@ -197,6 +203,7 @@ RULES = table(
         "ReLU": _relu_layer,
         "LeakyReLU": _leaky_layer,
         "ELU": _elu_layer,
+        "PReLU": _prelu,
         "Softmax": _softmax_layer,
     }
 )

@@ -95,6 +95,7 @@ KINDS: Mapping[str, Unary] = MappingProxyType(
         **{kind: partial(_depthwise, rank=2) for kind in ("DepthwiseConv2D", "QDepthwiseConv2D")},
         "DepthwiseConv1D": partial(_depthwise, rank=1),
         **{f"{q}SeparableConv{n}D": partial(_separable, rank=n) for q in ("", "Q") for n in (1, 2)},
+        "Conv3D": partial(_conv, rank=3),
         "QConv2DBatchnorm": partial(_conv, rank=2, folded=True),
         "QDepthwiseConv2DBatchnorm": partial(_depthwise, rank=2, folded=True),
     }

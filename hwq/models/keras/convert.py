@@ -13,7 +13,21 @@ import onnx
 
 from hwq.errors import HwqError, InternalError, ModelError, UnsupportedError, printable
 from hwq.models.builder import Builder, Tensor
-from hwq.models.keras import activations, conv, dense, merges, moves, normalization, pooling
+from hwq.models.keras import (
+    activations,
+    attention,
+    conv,
+    dense,
+    einsum,
+    merges,
+    moves,
+    normalization,
+    ops,
+    pooling,
+    preparation,
+    transposed,
+    wrappers,
+)
 from hwq.models.keras.archive import Archive, read_archive
 from hwq.models.keras.arguments import Ref, flat, with_values
 from hwq.models.keras.layer import MAX_EXTENT, Layer, Rule
@@ -35,6 +49,12 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         **pooling.RULES,
         **moves.RULES,
         **merges.RULES,
+        **einsum.RULES,
+        **attention.RULES,
+        **preparation.RULES,
+        **transposed.RULES,
+        **wrappers.RULES,
+        **ops.RULES,
     }
 )
 REFUSED: Mapping[str, str] = MappingProxyType(

@@ -53,24 +53,26 @@ def _pad(layer: Layer, x: Tensor, *, rank: int) -> Tensor:
     layer.channels_last()
     if len(x.shape) != rank + 1:
         raise layer.broken(f"an input of {len(x.shape)} axes where {rank + 1} belong")
-    pairs = _pairs(layer, layer.config.get("padding", 1), rank)
+    pairs = pairs_of(layer, "padding", rank)
     shape = tuple(d + b + a for d, (b, a) in zip(x.shape, pairs, strict=False)) + x.shape[-1:]
     whole = [(0, 0), (0, 0), *pairs] if x.first else [(0, 0), *pairs, (0, 0)]
     pads = layer.value("pads", [b for b, _ in whole] + [a for _, a in whole], np.int64)
     return layer.node("Pad", [x, pads, layer.value("zero", 0.0)], Tensor("", shape, x.first))
 
 
-def _pairs(layer: Layer, value: Any, rank: int) -> list[tuple[int, int]]:
+def pairs_of(layer: Layer, key: str, rank: int) -> list[tuple[int, int]]:
+    """What a key says for both ends of each spatial axis."""
+    value = layer.config.get(key, 1)
     if rank == 1 and isinstance(value, list | tuple) and len(value) == 2:
         value = [value]  # of one axis: (before, after)
     values = [value] * rank if isinstance(value, int) else value
     if not isinstance(values, list | tuple) or len(values) != rank:
-        raise layer.broken(f"padding is {printable(value)}")
+        raise layer.broken(f"{key} is {printable(value)}")
     pairs = [(v, v) if isinstance(v, int) else v for v in values]
     if any(not isinstance(p, list | tuple) or len(p) != 2 for p in pairs):
-        raise layer.broken(f"padding is {printable(value)}")
+        raise layer.broken(f"{key} is {printable(value)}")
     if any(type(n) is not int or not 0 <= n <= MAX_EXTENT for p in pairs for n in p):
-        raise layer.broken(f"padding is {printable(value)}")
+        raise layer.broken(f"{key} is {printable(value)}")
     return [(int(b), int(a)) for b, a in pairs]
 
 
@@ -133,6 +135,7 @@ RULES = table(
         "Permute": _permute,
         "ZeroPadding1D": partial(_pad, rank=1),
         "ZeroPadding2D": partial(_pad, rank=2),
+        "ZeroPadding3D": partial(_pad, rank=3),
         "UpSampling1D": partial(_enlarge, rank=1),
         "UpSampling2D": partial(_enlarge, rank=2),
     }

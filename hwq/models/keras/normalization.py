@@ -9,6 +9,7 @@ import numpy as np
 from hwq.errors import printable
 from hwq.models.builder import Floats, Tensor
 from hwq.models.keras.layer import Layer, table
+from hwq.models.keras.preparation import axes_of
 from hwq.models.quantizer_nodes import check
 from hwq.quantizers import Quantizer
 
@@ -63,16 +64,30 @@ def check_axis(layer: Layer, rank: int) -> None:
 
 
 def _batch_normalization(layer: Layer, x: Tensor) -> Tensor:
-    check_axis(layer, len(x.shape) + 1)
-    s = statistics(layer, x.channels)
-    ones, zeros = np.ones(x.channels), np.zeros(x.channels)
+    """BatchNormalization over any axis, which moves to the place of the channels for it."""
+    axes = axes_of(layer, len(x.shape), -1)
+    if len(axes) != 1:
+        raise layer.fail("BatchNormalization over several axes", "normalize one axis")
+    axis = axes[0]
+    channels = x.shape[axis - 1]
+    s = statistics(layer, channels)
+    ones, zeros = np.ones(channels), np.zeros(channels)
     parameters = [
         layer.constant("gamma", None, np.asarray(ones if s.gamma is None else s.gamma, dtype=np.float32)),
         layer.constant("beta", None, np.asarray(zeros if s.beta is None else s.beta, dtype=np.float32)),
         layer.constant("mean", None, s.mean),
         layer.constant("variance", None, s.variance),
     ]
-    return _normalize(layer, x, parameters, s.epsilon)
+    if axis == len(x.shape):
+        return _normalize(layer, x, parameters, s.epsilon)
+    x, rank = layer.b.last(x), len(x.shape) + 1
+    if axis == 1:
+        return layer.node("BatchNormalization", [x, *parameters], x, epsilon=s.epsilon)
+    perm = [0, axis, *(i for i in range(1, rank) if i != axis)]
+    moved = Tensor("", tuple(x.shape[i - 1] for i in perm[1:]))
+    y = layer.node("Transpose", [x], moved, "moved", perm=perm)
+    y = layer.node("BatchNormalization", [y, *parameters], moved, "normalized", epsilon=s.epsilon)
+    return layer.node("Transpose", [y], x, perm=[int(i) for i in np.argsort(perm)])
 
 
 def _normalize(layer: Layer, x: Tensor, parameters: list[str], epsilon: float) -> Tensor:

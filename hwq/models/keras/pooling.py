@@ -83,10 +83,10 @@ def _quantized_global(layer: Layer, x: Tensor) -> Tensor:
 
 KINDS: Mapping[str, Unary] = MappingProxyType(
     {
-        **{f"MaxPooling{n}D": partial(_pool, rank=n, largest=True) for n in (1, 2)},
-        **{f"AveragePooling{n}D": partial(_pool, rank=n, largest=False) for n in (1, 2)},
-        **{f"GlobalMaxPooling{n}D": partial(_global, rank=n, largest=True) for n in (1, 2)},
-        **{f"GlobalAveragePooling{n}D": partial(_global, rank=n, largest=False) for n in (1, 2)},
+        **{f"MaxPooling{n}D": partial(_pool, rank=n, largest=True) for n in (1, 2, 3)},
+        **{f"AveragePooling{n}D": partial(_pool, rank=n, largest=False) for n in (1, 2, 3)},
+        **{f"GlobalMaxPooling{n}D": partial(_global, rank=n, largest=True) for n in (1, 2, 3)},
+        **{f"GlobalAveragePooling{n}D": partial(_global, rank=n, largest=False) for n in (1, 2, 3)},
         "QAveragePooling2D": _quantized_average,
         "QGlobalAveragePooling2D": _quantized_global,
     }

@@ -144,8 +144,15 @@ def _layers(config: Mapping[str, Any], input_counts: bool, within: Place | None)
 
 
 def _is_operation(entry: Mapping[str, Any]) -> bool:
-    """Whether an entry is an operation of keras.ops, which may share its name with a layer."""
-    return ".ops" in str(entry.get("module", ""))
+    """Whether an entry is an operation of keras.ops, which may share its name with a layer.
+
+    HDF5 files state no module: there a layer has a dtype or says whether it is trainable, an operation neither.
+    """
+    if entry.get("module") is not None:
+        return ".ops" in str(entry["module"])
+    nodes, config = entry.get("inbound_nodes"), entry.get("config")
+    called = isinstance(nodes, list) and bool(nodes) and isinstance(nodes[0], dict)
+    return called and isinstance(config, dict) and not {"dtype", "trainable", "layers"} & set(config)
 
 
 def _check_origin(entry: Mapping[str, Any], name: str, kind: str) -> None:
@@ -227,6 +234,8 @@ def _layer_call(ref: Ref, node: Any, layer: LayerSpec) -> LayerCall:
             if len(item) > 3:
                 kwargs |= dict(_mapping(item[3], "a call"))
     kwargs = {k: v for k, v in kwargs.items() if not (k == "name" or (k in NO_EFFECT and (v is None or v is False)))}
+    if layer.kind.startswith("Random") and kwargs.get("training") is True:
+        del kwargs["training"]  # their default, which Keras overrides at inference
     for key in kwargs:
         if key in NO_EFFECT:
             raise UnsupportedError(

@@ -74,7 +74,7 @@ class Weights:
                 if _is_group(self.root, container):
                     group = place.group.replace("/layers/", f"/{container}/")
                     return self._by_position(f"{container}/{group}/{inner}".rstrip("/"), place.name, names)
-            return self._by_name(place, names)
+            return self._by_name(place, names, inner)
         except (OSError, RuntimeError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise self._damaged(place.name, error) from None
 
@@ -84,7 +84,7 @@ class Weights:
             raise self._missing(layer, names[0] if names else "vars")
         return [self._dataset(group, str(i), layer, name) for i, name in enumerate(names)]
 
-    def _by_name(self, place: Place, names: Sequence[str]) -> list[Floats]:
+    def _by_name(self, place: Place, names: Sequence[str], inner: str = "") -> list[Floats]:
         layer = place.name
         group = _walk(self.root, place.outer or layer)
         if group is None:
@@ -93,6 +93,9 @@ class Weights:
         found = []
         for name in names:
             matching = [p for p in paths if p.rsplit("/", 1)[-1].partition(":")[0] == name]
+            if inner and len(matching) > 1:  # of attention: query_dense's are called query/kernel
+                role = "attention_output" if inner == "output_dense" else inner.removesuffix("_dense")
+                matching = [p for p in matching if p.split("/")[-2:-1] == [role]]
             if place.outer and len(matching) > 1:
                 matching = [p for p in matching if p.split("/")[-2:-1] == [layer]]
             if len(matching) != 1:
