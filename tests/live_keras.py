@@ -131,7 +131,7 @@ def operators(rng):
 def lines(rng):
     """Layers on sequences: attention, normalizations, transposed convolutions, wrappers."""
     i, j = k.Input((6, 4), name="x"), k.Input((5, 3), name="z")
-    heads, width, out = (int(n) for n in rng.integers(1, 4, 3))
+    heads, width, _ = (int(n) for n in rng.integers(1, 4, 3))
     size, stride = (int(n) for n in rng.integers(1, 5, 2))
     shared = keras.Sequential([k.Input((4,)), k.Dense(3, activation="relu"), k.Dense(2)], name="shared")
     stepwise = keras.Sequential([k.Input((4,)), k.Dense(3, activation="relu"), k.Dense(2)], name="stepwise")
@@ -141,7 +141,7 @@ def lines(rng):
     again, _ = inner(o.flip(i, axis=1))
     ys = [
         k.MultiHeadAttention(heads, width, name="self")(i, i),
-        k.MultiHeadAttention(heads, width, value_dim=out, use_bias=False, output_shape=5, name="cross")(i, j),
+        k.MultiHeadAttention(heads, width, value_dim=width, use_bias=False, output_shape=5, name="cross")(i, j),
         k.MultiHeadAttention(2, 3, name="keyed")(query=i, value=j, key=j + 1.0),
         k.LayerNormalization(name="ln")(i),
         k.LayerNormalization(axis=1, scale=False, name="ln1")(i),

@@ -10,10 +10,15 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+import yaml
 
+import hwq
+from conftest import Cli
 from hwq.models.keras import convert
 from hwq.models.keras.audit import audit_table
 from hwq.models.keras.convert import RULES
+from hwq.models.quantize import quantized, read_plan
+from hwq.models.quantize.calibrate import tensors
 
 pytest.importorskip("h5py", reason="Keras files need h5py")
 runtime = pytest.importorskip("onnxruntime", reason="float models are compared in onnxruntime")
@@ -75,6 +80,21 @@ def test_the_layers_in_the_docs_are_those_of_the_code(update_golden: bool) -> No
         DOCS.write_text(fresh)
         text = fresh
     assert text == fresh, "the table of layers is out of date: run with --update-golden"
+
+
+def test_a_float_keras_file_is_configured_and_compiled(cli: Cli) -> None:
+    path = GOLDEN / "keras_words.keras"
+    record = np.load(path.with_suffix(".npz"))
+    inputs = {key.removeprefix("input/"): record[key] for key in record.files if key.startswith("input/")}
+    np.savez("x.npz", **inputs)
+    result = cli("config", path, "-o", "q.yaml", "--calibrate", "x.npz")
+    assert (result.exit_code, result.stderr) == (0, "")
+    got = hwq.compile(path, "q.yaml").simulate(inputs)
+    stated = yaml.safe_load(Path("q.yaml").read_text())
+    expected = tensors(quantized(convert(path), read_plan(stated["quantize"])), inputs, got)
+    for name, values in got.items():
+        np.testing.assert_array_equal(values.astype(np.float32), expected[name], err_msg=name)
+        np.testing.assert_allclose(values, record[f"layer/{name}"], atol=2**-5, err_msg=name)
 
 
 @pytest.mark.slow

@@ -21,23 +21,25 @@ from hwq.report.text_table import text_table
 def config_command(
     model: str, output: str, calibrate: str | None, bits: int, scale: str, input_shape: tuple[str, ...]
 ) -> None:
-    """Write a config that says how a float ONNX model is quantized; --calibrate fills it from data.
+    """Write a config that says how a float ONNX or Keras model is quantized; --calibrate fills it from data.
 
     \b
     Examples:
       hwq config float.onnx -o quant.yaml --calibrate x.npy --bits 8
       hwq export float.onnx --config quant.yaml -o build
+      hwq config model.keras -o quant.yaml --calibrate x.npy
     """
     from hwq.cli.arrays import load_arrays
     from hwq.config import load_config
     from hwq.frontends.loading import load_model
+    from hwq.models.keras import convert, is_keras_file
     from hwq.models.quantize import calibrated, template
     from hwq.models.quantize.calibrate import model_inputs
 
     shapes = load_config({"input_shapes": named_pairs(input_shape, "--input-shape")}).input_shapes
     stage = progress()
     stage("reading the model")
-    loaded, _ = load_model(model)
+    loaded = convert(model) if is_keras_file(model) else load_model(model)[0]
     found = None
     if calibrate is not None:
         stage("calibrating")

@@ -93,6 +93,8 @@ def _embedding(layer: Layer, x: Tensor) -> Tensor:
     column = Tensor("", (*shape, 1))
     y = layer.node("Unsqueeze", [layer.b.last(x), layer.value("last", [-1], np.int64)], column, "column")
     wide = Tensor("", (*shape, words))
+    times = layer.value("times", [1] * (len(shape) + 1) + [words], np.int64)
+    y = layer.node("Tile", [y, times], wide, "repeated")
     y = layer.node("Sub", [y, layer.value("words", np.arange(words))], wide, "distances")
     y = layer.node("Abs", [y], wide, "absolute")
     y = layer.node("Sub", [layer.value("one", 1.0), y], wide, "nearness")
