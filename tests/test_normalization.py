@@ -101,10 +101,10 @@ def wanted(name: str, x: np.ndarray) -> np.ndarray:
     return np.sqrt((windows**2).sum((-1, -2)))
 
 
-def inputs(name: str, samples: int = 60) -> np.ndarray:
+def inputs(name: str, samples: int = 600) -> np.ndarray:
     """Seeded, with groups of zeros, of equal codes, and of one code among zeros."""
     shape = KINDS[name][1]
-    x = RNG.normal(size=(samples, *shape[1:])) * 2
+    x = np.random.default_rng(8).normal(size=(samples, *shape[1:])) * 2
     x[0], x[1], x[2] = 0, 1.0, 0
     x[2].reshape(-1)[0] = SCALE
     return x.astype(np.float32).astype(np.float64)

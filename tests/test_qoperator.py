@@ -214,7 +214,8 @@ def test_blocked_constants_equal_the_onnx_vector() -> None:
     proto, data = spec_model("test_dequantizelinear_blocked", ())
     proto.graph.input.add().CopyFrom(onnx.helper.make_tensor_value_info("v", FLOAT, data["out_y"].shape))
     proto.graph.node.append(node("QuantizeLinear", "v one _", "vq"))
-    proto.graph.node.append(node("Mul", "vq y", "p"))
+    proto.graph.node.append(node("DequantizeLinear", "vq one _", "vd"))
+    proto.graph.node.append(node("Mul", "vd y", "p"))
     proto.graph.output[0].name = "p"
     proto.graph.initializer.append(tensor("one", FLOAT, 1.0))
     ones = np.ones((1, *data["out_y"].shape[1:]), dtype=np.float32)

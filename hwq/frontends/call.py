@@ -35,6 +35,10 @@ Value = Signal | Array | Coded
 Rule = Callable[["Call"], Sequence[Value]]
 
 
+class NeedsActivation(UnsupportedError):
+    """A rule for activations met a constant: the walk folds the node, if all of its inputs are constants."""
+
+
 @dataclass(eq=False)
 class Call:
     """One ONNX node during the walk."""
@@ -82,10 +86,17 @@ class Call:
         """An input that must be an activation."""
         value = self.value(index)
         if not isinstance(value, Signal):
-            raise self.fail(
-                f"input {index} is a constant", "fold the constant part of the model, or let hwq know the case"
-            )
+            raise self.constant(index)
         return value
+
+    def constant(self, index: int) -> HwqError:
+        """The error for a constant where the rule takes activations; the walk folds such a node."""
+        return NeedsActivation(
+            f"input {index} is a constant",
+            node=self.name,
+            op=self.kind,
+            remedy="fold the constant part of the model before export",
+        )
 
     def array(self, index: int, what: str) -> Array:
         """A constant input as plain numbers."""
@@ -140,9 +151,9 @@ class Call:
         return value
 
     def axes(self, index: int, rank: int) -> list[int] | None:
-        """Axes given as an attribute (older opsets) or as an input, counted from the front."""
+        """Axes given as an attribute (older opsets) or as an input, counted from the front, each once."""
         raw = self.array(index, "axes").reshape(-1).tolist() if self.given(index) else self.attribute("axes")
-        return None if raw is None else [self.axis(int(a), rank) for a in raw]
+        return None if raw is None else list(dict.fromkeys(self.axis(int(a), rank) for a in raw))
 
     def axis(self, axis: int, rank: int) -> int:
         """An axis counted from the front."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from math import prod
 from pathlib import Path
 from types import MappingProxyType
@@ -32,6 +32,15 @@ STORED_BITS = MappingProxyType(  # of an element in raw data, by ONNX element ty
 )
 DECIMAL = re.compile(r"[0-9]{1,18}")
 
+STANDARD_DOMAIN = "ai.onnx"  # written out; "" is the same domain
+CONSTANT_TYPES: Mapping[str, int] = MappingProxyType(
+    {
+        "value_float": onnx.TensorProto.FLOAT,
+        "value_floats": onnx.TensorProto.FLOAT,
+        "value_int": onnx.TensorProto.INT64,
+        "value_ints": onnx.TensorProto.INT64,
+    }
+)
 Source = str | Path | bytes | onnx.ModelProto
 
 
@@ -144,14 +153,31 @@ def stored_tensor(tensor: onnx.TensorProto, folder: Path | None) -> npt.NDArray[
     return array if array.dtype == np.float32 else array.astype(np.float64)
 
 
+def opsets(model: onnx.ModelProto) -> dict[str, int]:
+    """The opset of each domain; `ai.onnx` is the other spelling of the standard one."""
+    found: dict[str, int] = {}
+    for entry in model.opset_import:
+        domain = "" if entry.domain == STANDARD_DOMAIN else entry.domain
+        if domain in found:
+            raise ModelError(
+                f"the opset of domain '{printable(entry.domain)}' is imported twice", remedy="export the model again"
+            )
+        found[domain] = int(entry.version)
+    return found
+
+
 def element_types(graph: onnx.GraphProto) -> dict[str, int]:
     """The ONNX element type of every tensor whose type the file states: values are kept as int64 or float64."""
     types = {info.name: info.type.tensor_type.elem_type for info in (*graph.input, *graph.value_info, *graph.output)}
     types.update((tensor.name, tensor.data_type) for tensor in graph.initializer)
     for node in graph.node:
+        if node.op_type == "ConstantOfShape" and node.output:
+            types[node.output[0]] = onnx.TensorProto.FLOAT
         for attribute in node.attribute:
-            if node.op_type == "Constant" and attribute.name == "value" and node.output:
+            if node.op_type in ("Constant", "ConstantOfShape") and attribute.name == "value" and node.output:
                 types[node.output[0]] = attribute.t.data_type
+            elif node.op_type == "Constant" and attribute.name in CONSTANT_TYPES and node.output:
+                types[node.output[0]] = CONSTANT_TYPES[attribute.name]
             elif (
                 node.op_type in ("Cast", "QuantizeLinear") and attribute.name in ("to", "output_dtype") and node.output
             ):

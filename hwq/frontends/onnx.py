@@ -20,6 +20,7 @@ from hwq.frontends import (
     conv,
     folding,
     functions,
+    integer_tensors,
     joins,
     matmul_nbits,
     normalization,
@@ -34,12 +35,23 @@ from hwq.frontends import (
     spatial,
     standard,
 )
-from hwq.frontends.call import Array, Call, Rule, Signal, Value
+from hwq.frontends.call import Array, Call, NeedsActivation, Rule, Signal, Value
 from hwq.frontends.decomposed import without_the_parts
+from hwq.frontends.element_types import clash, output_types, typed
 from hwq.frontends.inlining import namer, names_of, spliced
 from hwq.frontends.input_shapes import input_shape
-from hwq.frontends.loading import Source, element_types, load_model, read_tensor, stored_tensor, widened
+from hwq.frontends.loading import (
+    STANDARD_DOMAIN,
+    Source,
+    element_types,
+    load_model,
+    opsets,
+    read_tensor,
+    stored_tensor,
+    widened,
+)
 from hwq.frontends.order import in_order
+from hwq.frontends.refused import REFUSED
 from hwq.ir.constants import Coded
 from hwq.ir.hardware import Shape
 from hwq.ir.names import unique_namer
@@ -71,7 +83,6 @@ QONNX_DOMAINS = ("onnx.brevitas", "qonnx.custom_op.general", "finn.custom_op.gen
 RULES: Mapping[str, Mapping[str, Rule]] = MappingProxyType(
     {
         "": STANDARD,
-        "ai.onnx": STANDARD,
         "com.microsoft": MappingProxyType(
             {
                 **qdq.RULES,
@@ -84,21 +95,6 @@ RULES: Mapping[str, Mapping[str, Rule]] = MappingProxyType(
         **dict.fromkeys(QONNX_DOMAINS, MappingProxyType({**qonnx.RULES, **pooling.QONNX, **spatial.QONNX})),
         "qonnx.custom_op.channels_last": channels_last.RULES,
         "qkeras": qkeras.RULES,
-    }
-)
-
-REFUSED: Mapping[str, tuple[str, str]] = MappingProxyType(
-    {
-        "FloatQuant": ("minifloat quantization", "train with integer quantizers (Quant)"),
-        "DynamicQuantizeLinear": ("dynamic quantization: its scale depends on the data", "quantize statically"),
-        "DynamicQuantizeMatMul": ("dynamic quantization", "quantize statically (QDQ or QLinearMatMul)"),
-        "QuantLSTMCell": ("a recurrent cell", "hwq compiles feed-forward models"),
-        "LSTM": ("a recurrent layer", "hwq compiles feed-forward models"),
-        "GRU": ("a recurrent layer", "hwq compiles feed-forward models"),
-        "RNN": ("a recurrent layer", "hwq compiles feed-forward models"),
-        "If": ("control flow that depends on data", "compute both branches, and choose with Where or Mul"),
-        "Loop": ("control flow", "export a straight graph"),
-        "Scan": ("control flow", "export a straight graph"),
     }
 )
 
@@ -147,7 +143,7 @@ class _Walk:
     ) -> None:
         self.graph = model.graph
         self.folder = folder
-        self.versions = {o.domain: o.version for o in model.opset_import}
+        self.versions = opsets(model)
         self.stated = input_types
         self.stated_shapes = input_shapes
         self.env: dict[str, Value | None] = {"": None}
@@ -210,10 +206,10 @@ class _Walk:
         return tuple(inputs)
 
     def _visit(self, node: onnx.NodeProto) -> None:
-        clash = [o for o in node.output if o and o in self.env]
-        if clash:
+        again = [o for i, o in enumerate(node.output) if o and (o in self.env or o in node.output[:i])]
+        if again:
             raise ModelError(
-                f"writes '{clash[0]}', which is already defined",
+                f"writes '{again[0]}', which is already defined",
                 node=node.name,
                 op=node.op_type,
                 remedy="export it again, with each tensor under a name of its own",
@@ -226,18 +222,19 @@ class _Walk:
                 op=node.op_type,
                 remedy="remove what depends on it",
             )
+        domain = "" if node.domain == STANDARD_DOMAIN else node.domain
         condition = self.env[node.input[0]] if node.op_type == "If" and len(node.input) == 1 else None
-        if isinstance(condition, np.ndarray) and RULES.get(node.domain) is STANDARD:
+        if isinstance(condition, np.ndarray) and domain == "":
             self._branch(node, condition)
             return
         call = Call(
             name=node.name,
             kind=node.op_type,
-            domain=node.domain,
-            version=self.versions.get(node.domain, 0) or self.versions.get("ai.onnx", 0),
+            domain=domain,
+            version=self.versions.get(domain, 0),
             inputs=[self._input(node, i) for i in node.input],
-            types=[self.types.get(i, 0) for i in node.input],
-            attributes={a.name: self._attribute(node, a) for a in node.attribute},
+            types=[self.types.get(i, 0) if i else 0 for i in node.input],
+            attributes=self._attributes(node),
             n_outputs=len(node.output),
             nodes=self.nodes,
             shapes=self.shapes,
@@ -246,11 +243,17 @@ class _Walk:
             names=list(node.input),
             weights=self.weights,
         )
-        values = self._apply(call)
+        if domain == "":
+            wrong = clash(call.kind, call.version, call.types, [isinstance(v, Signal) for v in call.inputs])
+            if wrong is not None:
+                raise call.broken(wrong)
+        kinds = output_types(domain, call.kind, call.version, call.types, call.attributes, len(node.output))
+        values = self._apply(call, kinds)
         self._count(call, values)
-        for name, value in zip(node.output, values, strict=False):
+        for name, value, kind in zip(node.output, values, kinds, strict=False):
             if name:
-                self.env[name] = value
+                self.types[name] = kind or self.types.get(name, 0)
+                self.env[name] = typed(value, self.types[name]) if isinstance(value, np.ndarray) else value
 
     def _branch(self, node: onnx.NodeProto, condition: Array) -> None:
         """Visit the branch that a constant condition takes, as nodes of the graph around it."""
@@ -278,19 +281,23 @@ class _Walk:
             return value
         return widened(value)
 
-    def _apply(self, call: Call) -> list[Value]:
+    def _apply(self, call: Call, kinds: list[int]) -> list[Value]:
         rule = RULES.get(call.domain, {}).get(call.kind)
         if rule is None and call.kind in REFUSED:
             found, remedy = REFUSED[call.kind]
             raise call.fail(found, remedy)
         constant = not any(isinstance(v, Signal) for v in call.inputs) and bool(call.inputs)
-        if rule is None and constant and call.domain in ("", "ai.onnx"):
+        if constant and rule is None and folding.folds(call):
             return list(folding.fold(call))
         if rule is None:
             domain = f" of domain '{call.domain}'" if call.domain else ""
             raise call.fail(f"hwq does not compile this op{domain}", "replace it, or end the model before it")
         try:
-            return list(rule(call))
+            return integer_tensors.applied(call, rule, kinds)
+        except NeedsActivation:
+            if constant and folding.folds(call):
+                return folding.fold(call)
+            raise
         except HwqError as error:
             if error.node is None and error.op is None:
                 raise type(error)(error.found, node=call.name, op=call.kind, remedy=error.remedy) from None
@@ -314,6 +321,19 @@ class _Walk:
             raise call.fail(
                 f"constants that grow to {self.folded} elements", "fold the constant part of the model before export"
             )
+
+    def _attributes(self, node: onnx.NodeProto) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for attribute in node.attribute:
+            if attribute.name in found:
+                raise ModelError(
+                    f"attribute '{printable(attribute.name)}' is given twice",
+                    node=node.name,
+                    op=node.op_type,
+                    remedy="export the model again",
+                )
+            found[attribute.name] = self._attribute(node, attribute)
+        return found
 
     def _attribute(self, node: onnx.NodeProto, attribute: onnx.AttributeProto) -> Any:
         if attribute.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS):

@@ -120,7 +120,7 @@ def resized(call: Call, x: Value, scales: Scales, how: str, mode: str, rounding:
     for axis, by in scales.items():
         n = shape_of(x)[axis]
         if not isinstance(x, Signal):
-            raise call.fail("a constant resized linearly", "fold the constant part before export")
+            raise call.constant(0)
         if n != by.length or by.ratio != 1:
             x = _interpolated(call, x, axis, [_source(call, how, o, n, by) for o in range(by.length)])
     return x

@@ -11,11 +11,14 @@ import numpy as np
 
 from hwq.frontends import coded
 from hwq.frontends.call import MAX_AXES, Array, Call, Rule, Signal, Value
+from hwq.frontends.element_types import INTEGER_BITS, integer_range, type_name
 from hwq.ir import real
 from hwq.ir.constants import Coded
 from hwq.ir.hardware import Shape
 from hwq.ir.selection import Selection
 from hwq.numeric.rational import scalar
+
+MOST_INT64 = (1 << 63) - 1024  # the greatest double that int64 holds
 
 
 def shape_of(value: Value) -> Shape:
@@ -87,6 +90,8 @@ def unsqueeze(call: Call) -> list[Value]:
     shape = list(shape_of(value))
     raw = call.array(1, "axes").reshape(-1).tolist() if call.given(1) else call.attribute("axes", [])
     rank = len(shape) + len(raw)
+    if len({call.axis(int(a), rank) for a in raw}) < len(raw):
+        raise call.broken(f"axes {[int(a) for a in raw]} name one twice")
     for axis in sorted(call.axis(int(a), rank) for a in raw):
         shape.insert(axis, 1)
     return reshaped(call, value, tuple(shape))
@@ -226,22 +231,30 @@ def _concat_signals(call: Call, parts: list[Signal]) -> list[Value]:
 
 
 def cast(call: Call) -> Sequence[Value]:
-    """Cast: of an activation only between floats; of a constant to int64, float64 or bool."""
+    """Cast of a constant, toward zero; of activations see `integer_tensors`."""
     value = call.value(0)
     to = int(call.attribute("to", 1))
-    integers, floats = {2, 3, 4, 5, 6, 7, 12, 13, 21, 22}, {1, 10, 11, 16}
+    integers, floats = {*INTEGER_BITS}, {1, 10, 11, 16}
     if isinstance(value, Signal):
-        if to not in floats:
-            raise call.fail(
-                f"a Cast of an activation to ONNX type {to}", "quantize with Quant or QuantizeLinear instead"
-            )
-        return [value]
+        raise call.fail("a Cast of an activation", "quantize with Quant or QuantizeLinear instead")
     if isinstance(value, Coded):
-        return [value if to in floats else value.values().astype(np.int64)]
+        if to in (1, 11):
+            return [value]
+        value = value.values()
     if to in floats:
         return [value.astype(np.float64)]
     if to in integers:
-        return [np.trunc(value).astype(np.int64) if value.dtype.kind == "f" else value.astype(np.int64)]
+        if value.dtype.kind != "f":
+            return [value.astype(np.int64)]
+        lo, hi = integer_range(to)
+        with np.errstate(invalid="ignore"):
+            inside = (np.trunc(value) >= lo) & (np.trunc(value) <= min(hi, MOST_INT64))
+        if not inside.all():
+            raise call.fail(
+                f"a Cast to {type_name(to)} of {value[~inside].reshape(-1)[0]:g}, which ONNX leaves open",
+                "keep the constant inside the type's range",
+            )
+        return [np.trunc(value).astype(np.int64)]
     if to == 9:
         return [value.astype(bool)]
     raise call.fail(f"a Cast to ONNX type {to}", "use a numeric type")

@@ -23,6 +23,7 @@ from hwq.ir.selection import Selection
 from hwq.ir.spelt_grids import on_spelt_grid
 from hwq.numeric.rational import Rationals, elementwise, rationals, scalar, sqrt_rational
 
+GREATEST = float(np.finfo(np.float32).max)
 MAX_MATRICES = 64  # of one batched product
 
 
@@ -182,19 +183,8 @@ def relu(call: Call) -> list[Value]:
 
 
 def clip(call: Call) -> list[Value]:
-    """Clip: bounds are attributes before opset 11, inputs since; huge bounds are none."""
-
-    def bound(index: int, name: str) -> Rationals | None:
-        if call.given(index):
-            array = call.array(index, f"the {name} bound")
-        elif call.attribute(name) is not None:
-            array = np.asarray(call.attribute(name), dtype=np.float32).astype(np.float64)
-        else:
-            return None
-        limit = float(np.finfo(np.float32).max)
-        return None if not np.isfinite(array).all() or abs(float(array.reshape(-1)[0])) >= limit else rationals(array)
-
-    x, lo, hi = call.value(0), bound(1, "min"), bound(2, "max")
+    """Clip: bounds are attributes before opset 11, inputs since; those that no float32 lies beyond are none."""
+    x, lo, hi = call.value(0), _bound(call, 1, "min", -1), _bound(call, 2, "max", 1)
     if not isinstance(x, Signal):
         low = -np.inf if lo is None else float(lo.reshape(-1)[0])
         high = np.inf if hi is None else float(hi.reshape(-1)[0])
@@ -207,6 +197,24 @@ def clip(call: Call) -> list[Value]:
         return [x]
     one = [None if v is None else scalar(v.reshape(-1)[0]) for v in (lo, hi)]
     return list(call.emit(real.Clip(one[0], one[1]), [x], x.shape))
+
+
+def _bound(call: Call, index: int, name: str, side: int) -> Rationals | None:
+    """A bound of Clip, one number; None where no finite float32 lies beyond it on that side."""
+    if call.given(index):
+        array = np.asarray(call.array(index, f"the {name} bound"), dtype=np.float64)
+    elif call.attribute(name) is not None:
+        array = np.asarray(call.attribute(name), dtype=np.float32).astype(np.float64)
+    else:
+        return None
+    if array.size != 1:
+        raise call.broken(f"the {name} bound has {array.size} elements")
+    limit = float(array.reshape(-1)[0])
+    if limit * side >= GREATEST:
+        return None
+    if not abs(limit) < GREATEST:
+        raise call.fail(f"the {name} bound is {limit:g}, which leaves no finite value", "re-export the model")
+    return rationals(array)
 
 
 def weights_of(call: Call, index: int, axis: int = -1) -> Coded:
@@ -314,7 +322,7 @@ def gemm(call: Call) -> list[Value]:
         weights = weights_of(call, 0, -1 if turned[0] else 0)
         y = _left_product(call, weights.moved(lambda a: a.T) if turned[0] else weights, w)
     else:
-        raise call.fail("a Gemm of constants", "fold the constant part of the model before export")
+        raise call.constant(0)
     bias = call.exact(2, "the bias") * beta if call.given(2) else scalar(0)
     if alpha == 1 and not call.given(2):
         return [y]

@@ -44,6 +44,20 @@ class Clip(RealOp):
     hi: Rationals | None
 
 
+@dataclass(frozen=True)
+class Typed(RealOp):
+    """x itself, where a tensor of an ONNX element type holds every value that can occur; else lowering refuses.
+
+    Integers lie in lo..hi; floats also have at most `digits` significant bits and no bit below 2**least.
+    """
+
+    kind: str
+    lo: Fraction
+    hi: Fraction
+    digits: int | None = None
+    least: int = 0
+
+
 @dataclass(frozen=True, eq=False)
 class Quantize(RealOp):
     """code = clip(round(a x + b) + after, lo, hi); its value is scale * code + offset.

@@ -23,12 +23,14 @@ from hwq.passes.lowering.ort import ORT, REAL, check_reproducible
 from hwq.passes.lowering.quantizers import lower_quantize, lower_stairs
 from hwq.passes.lowering.softmax import lower_softmax
 from hwq.passes.lowering.state import TABLE_BITS, Lowering, LoweringRule, Pending
+from hwq.passes.lowering.typed import lower_typed
 from hwq.passes.lowering.windows import lower_pool, lower_select
 
 RULES: Mapping[type[real.RealOp], LoweringRule] = MappingProxyType(
     {
         real.Affine: lower_affine,
         real.Clip: lower_clip,
+        real.Typed: lower_typed,
         real.Reshape: lower_reshape,
         real.Transpose: lower_transpose,
         real.MatMul: lower_matmul,

@@ -41,6 +41,7 @@ REPRODUCED: Mapping[type[real.RealOp], tuple[frozenset[str], str]] = MappingProx
             "its arithmetic with constants is float32",
         ),
         real.Clip: (EVERY, ""),
+        real.Typed: (EVERY, ""),
         real.Quantize: (
             frozenset({"QuantizeLinear", "QGemm", "QLinearConv", "QLinearMatMul", "QLinearAdd", "QLinearConcat"})
             | {"QLinearGlobalAveragePool"},

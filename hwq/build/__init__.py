@@ -1,0 +1,1 @@
+"""Compilers and what they make: found, called, cached, loaded back into Python."""
