@@ -11,7 +11,7 @@ import onnx
 import pytest
 
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
-RUN_HERE = frozenset(["digits_cnn", "field", "large_networks", "quantizers", "requantizer", "spine"])
+RUN_HERE = frozenset(["digits_cnn", "field", "hardware", "large_networks", "quantizers", "requantizer", "spine"])
 HELPERS = frozenset(["field_report", "peers"])  # read by field.py; peers.py runs in the peers' own environment
 
 
@@ -46,6 +46,15 @@ def test_the_spine_prints_a_row_for_each_measurement(benchmark, capsys, tmp_path
     assert "compile + export" in printed
     assert "float64 numpy matmul chain" in printed
     assert (tmp_path / "rows.json").is_file()
+
+
+def test_layers_as_adders_are_listed_and_a_short_run_writes_nothing(benchmark, capsys):
+    hardware = benchmark("hardware")
+    hardware.main(["--quick"])
+    assert capsys.readouterr().out.count("rings fc") == 3
+    assert not hardware.RESULTS.exists()
+    text = hardware.verilog(hardware.solved(*next(hardware.problems(True))[1:]))
+    assert text.startswith("module layer(input signed [7:0] x0, input signed [7:0] x1, output")
 
 
 def test_requantizers_are_timed(benchmark, capsys):
