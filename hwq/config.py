@@ -151,6 +151,7 @@ def checked(config: Config) -> Config:
     for name, stated in config.input_shapes.items():
         shape_of_text(name, stated)
     _check_numbers(config)
+    _check_pipeline(config)
     if config.part and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,79}", config.part):
         raise SpecError(f"part '{config.part}' is no device name", remedy="write one such as xc7z020clg400-1")
     if config.top and config.top != identifier_like(config.top):
@@ -167,6 +168,23 @@ def shape_of_text(name: Any, stated: Any) -> Shape:
             f"input shape {printable(stated)} of '{printable(name)}'", remedy="write its extents: NAME=1,3,32,32"
         )
     return tuple(int(text) for text in texts)
+
+
+def _check_pipeline(config: Config) -> None:
+    """What is written as one pipeline is neither folded nor streamed."""
+    if get_target(config.target).delays is None:
+        return
+    elsewhere = "use target vivado, vitis or catapult"
+    if config.io == "stream":
+        raise SpecError(f"--io stream with target {config.target}", remedy=f"use --io parallel, or {elsewhere[4:]}")
+    stated = ["reuse"] if config.reuse not in (None, 1) else []
+    stated += ["target_fps"] if config.target_fps else []
+    stated += [f"{key} of layer '{p}'" for p, choices in config.layers.items() for key in choices]
+    if stated:
+        raise SpecError(
+            f"{stated[0]} with target {config.target}, where every product has a circuit of its own",
+            remedy=f"leave it out, or {elsewhere}",
+        )
 
 
 def _check_ports(config: Config) -> None:

@@ -22,13 +22,15 @@ from hwq.check.executors import Executor
 from hwq.check.prove import Proved, prove_sources
 from hwq.check.reference import Compared, compare
 from hwq.check.verify import Result, verify_sources
+from hwq.check.verify_rtl import verify_rtl
 from hwq.codegen.arrays import Settings, render
 from hwq.codegen.c_api import c_face, host_converts
 from hwq.codegen.project import MANIFEST, files_digest, recovered, write_files
+from hwq.codegen.rtl.pipeline import Pipeline, pipeline_of
+from hwq.codegen.rtl.project import render_rtl, rtl_record, rtl_vectors
 from hwq.codegen.streams import render_stream, stream_record
-from hwq.codegen.vectors import codes_text, random_inputs
+from hwq.codegen.vectors import random_inputs, vector_files, vector_samples
 from hwq.config import Config, load_config, shape_of_text
-from hwq.dataflow.names import port_names
 from hwq.errors import HwqError, SpecError
 from hwq.frontends.loading import Source, load_file, load_model, self_contained
 from hwq.frontends.onnx import read_model
@@ -41,11 +43,9 @@ from hwq.passes import Choice, Costs, Options, Stages, compile_graph, meaning, s
 from hwq.quantizers import type_spec
 from hwq.simulate.presented import presented
 from hwq.simulate.simulator import Simulator, decode, outer_shape
-from hwq.targets import ALL_TARGETS, TARGETS, Target, get_target
+from hwq.targets import ALL_TARGETS, HLS_TARGETS, Target, get_target
 from hwq.untrusted import read_json
 
-VECTOR_SAMPLES = 16  # shipped with a project for the vendor's own C-simulation
-VECTOR_CODES = 1 << 20  # of one edge in all samples: fewer samples of large tensors
 Stage = Callable[[str], None]
 
 
@@ -113,7 +113,7 @@ class Design:
             version=hwq.__version__,
             semantics=self.config.semantics,
             io=self.config.io,
-            interface=self.config.interface or ("axis" if self.config.io == "stream" else "memory"),
+            interface=self.config.interface or ("axis" if self.config.io == "stream" or target.delays else "memory"),
             control=self.config.control,
         )
 
@@ -124,8 +124,11 @@ class Design:
     def _rendered(self) -> tuple[dict[str, bytes], str]:
         """The files, and the digest that the manifest holds."""
         target, settings = get_target(self.config.target), self.settings()
-        text = render_stream if self.config.io == "stream" else render
-        files = text(self.graph, target, settings)
+        if self.pipeline is not None:
+            files = render_rtl(self.graph, target, settings, self.pipeline, vector_samples(self.graph))
+        else:
+            text = render_stream if self.config.io == "stream" else render
+            files = text(self.graph, target, settings)
         if target.c_face and self.config.io == "parallel":
             face = c_face(self.graph, settings.top, host_converts(self.graph))
             files.update({f"src/{name}": text.encode() for name, text in face.items()})
@@ -148,6 +151,7 @@ class Design:
             "layers": list(self.rows()),
             **self.remarks(),
             **(stream_record(self.graph, settings.top) if self.config.io == "stream" else {}),
+            **(rtl_record(self.graph, settings.top, self.pipeline) if self.pipeline is not None else {}),
         }
         files[MANIFEST] = (json.dumps(manifest, indent=1) + "\n").encode()
         return files, digest
@@ -160,17 +164,17 @@ class Design:
 
     def _vectors(self) -> dict[str, bytes]:
         simulator = self._simulator
-        widest = max(edge.size for edge in self.graph.edges.values())
-        inputs = simulator.quantized(random_inputs(self.graph, max(1, min(VECTOR_SAMPLES, VECTOR_CODES // widest))))
+        inputs = simulator.quantized(random_inputs(self.graph, vector_samples(self.graph)))
         edges = simulator.run(inputs)
-        in_names, out_names = port_names(self.graph, self.settings().top)
-        files = {
-            f"tb/data/in_{in_names[p.name]}.txt": codes_text(self.graph.edges[p.edge], inputs[p.edge])
-            for p in self.graph.inputs
-        }
-        for out in self.graph.outputs:
-            files[f"tb/data/{out_names[out.name]}.txt"] = codes_text(self.graph.edges[out.edge], edges[out.edge])
-        return files
+        return (vector_files if self.pipeline is None else rtl_vectors)(
+            self.graph, self.settings().top, {**inputs, **edges}
+        )
+
+    @cached_property
+    def pipeline(self) -> Pipeline | None:
+        """Every layer's circuit and the stage that it is in, where the target is of RTL."""
+        delays = get_target(self.config.target).delays
+        return None if delays is None else pipeline_of(self.graph, delays, self.config.clock)
 
     def reference(
         self,
@@ -224,7 +228,8 @@ class Design:
 
     def estimate(self) -> dict[str, Any]:
         """LUTs, DSPs, block RAMs, cycles between samples and for one, samples a second (docs/estimates.md)."""
-        return estimated(self.graph, self.config.io, self.config.clock)
+        found = estimated(self.graph, self.config.io, self.config.clock)
+        return found if self.pipeline is None else {**found, **self.pipeline.pace(self.config.clock)}
 
     def export(self, path: str | Path, target: str | None = None, *, force: bool = False) -> Project:
         """Write a complete project; an existing one is replaced only with `force`, and only as a whole."""
@@ -235,10 +240,10 @@ class Design:
         return Project(Path(path), tuple(sorted(files)), digest, design)
 
     def export_all(self, path: str | Path, *, force: bool = False) -> list[Project]:
-        """Write a project for every target below `path`: all of them or none, with one digest of the weights."""
+        """Write a project for every HLS tool below `path`: all of them or none, with one digest of the weights."""
         if self.config.part:
             raise SpecError(f"part '{self.config.part}' for every target", remedy="a device belongs to one target")
-        designs = {n: Design(self.graph, self.config.updated(target=n), self.model) for n in sorted(TARGETS)}
+        designs = {n: Design(self.graph, self.config.updated(target=n), self.model) for n in sorted(HLS_TARGETS)}
         projects = {name: design._rendered() for name, design in designs.items()}
         files = {f"{name}/{file}": data for name, (project, _) in projects.items() for file, data in project.items()}
         manifest = {
@@ -283,6 +288,11 @@ class Project:
         graph = self.design.graph
         data = random_inputs(graph, samples, seed) if x is None else x
         target: Target = get_target(self.design.config.target)
+        if self.design.pipeline is not None:
+            if types != "vendor":
+                raise SpecError(f"--types {types} of Verilog", remedy="leave it out: there is one meaning")
+            inputs = Simulator(graph).quantized(data)
+            return verify_rtl(self.path, graph, self.design.settings().top, self.design.pipeline, inputs, stage)
         return verify_sources(self.path, graph, target, self.design.settings().top, data, stage, types)
 
     def prove(self, types: str = "vendor", *, stage: Stage = _silent) -> Proved:
@@ -292,6 +302,8 @@ class Project:
         samples go through a second reading of the model too (`Design.exactly`).
         """
         design, target = self.design, get_target(self.design.config.target)
+        if design.pipeline is not None:
+            raise SpecError("--prove on a Verilog project", remedy="prove the same with --target native")
         if design.config.io == "stream":
             raise SpecError(
                 "--prove on a streaming project", remedy="prove it with --io parallel: the circuits are the same"

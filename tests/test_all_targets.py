@@ -9,7 +9,7 @@ import pytest
 import hwq
 from hwq.build.toolchain import find_headers
 from hwq.errors import HwqError
-from hwq.targets import TARGETS, get_target
+from hwq.targets import HLS_TARGETS, get_target
 from test_models import SHARED
 
 TYPES = {"qkeras_jettagging": "global_in=ap_fixed<16,6>", "units/bn_negative_zero_gamma": "x=ap_ufixed<4,4>"}
@@ -35,7 +35,7 @@ def exported(name: str, folder: Path) -> dict[str, hwq.Project]:
     types = dict([TYPES[name].split("=", 1)]) if name in TYPES else {}
     projects = hwq.compile(path, {"input_types": types}).export_all(folder / "all")
     assert len({p.design.weights_digest() for p in projects}) == 1
-    return dict(zip(sorted(TARGETS), projects, strict=True))
+    return dict(zip(sorted(HLS_TARGETS), projects, strict=True))
 
 
 @pytest.mark.parametrize("name", EACH)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import hwq
-from hwq.targets import TARGETS
+from hwq.targets import HLS_TARGETS
 from models import const, model, node
 
 RNG = np.random.default_rng(11)
@@ -72,7 +72,7 @@ def test_an_attention_block_is_equal_in_cpp(io: str, tmp_path: Path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("io", ["parallel", "stream"])
-@pytest.mark.parametrize("target", sorted(TARGETS))
+@pytest.mark.parametrize("target", sorted(HLS_TARGETS))
 def test_an_attention_block_is_equal_with_every_targets_types(target: str, io: str, tmp_path: Path):
     project = hwq.compile(block(), {"io": io}).export(tmp_path / "p", target)
     result = project.verify(RNG.normal(size=(6, 5, 8)) * 2)

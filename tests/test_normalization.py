@@ -16,7 +16,7 @@ import hwq
 from hwq.ir import real
 from hwq.ir.hardware import Edge
 from hwq.passes.lowering.normalize import normalize_op
-from hwq.targets import TARGETS
+from hwq.targets import HLS_TARGETS
 from models import const, model, node
 
 MP = mpmath.MPContext()
@@ -217,7 +217,7 @@ def test_cpp_equals_the_simulator(name: str, tmp_path: Path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("io", ["parallel", "stream"])
-@pytest.mark.parametrize("target", sorted(TARGETS))
+@pytest.mark.parametrize("target", sorted(HLS_TARGETS))
 @pytest.mark.parametrize("name", KINDS)
 def test_cpp_with_every_targets_types_equals_the_simulator(name: str, target: str, io: str, tmp_path: Path):
     result = hwq.compile(net(name, 8, 1 / 16), {"io": io}).export(tmp_path / "p", target).verify(inputs(name, 6))

@@ -21,7 +21,7 @@ from hwq.numeric.fixed import FixedType, code_dtype
 from hwq.numeric.rational import scalar
 from hwq.ops import OPS, Channels, MultiplyShift, Op, Sample
 from hwq.simulate.simulator import Simulator
-from hwq.targets import TARGETS, get_target
+from hwq.targets import HLS_TARGETS, get_target
 from models import model, node
 from oracles import REFERENCES
 
@@ -120,7 +120,7 @@ def test_a_product_and_shift_is_the_same_by_table_in_doubles_and_in_integers(spa
         assert np.array_equal(got[b].astype(object), want)
 
 
-@pytest.mark.parametrize("target", sorted(TARGETS))
+@pytest.mark.parametrize("target", sorted(HLS_TARGETS))
 def test_cpp_equals_the_simulator_for_every_sample(target: str, tmp_path: Path):
     if find_headers(get_target(target)) is None:
         pytest.skip(f"no headers for {target}: pip install da4ml")

@@ -21,7 +21,7 @@ from hwq.numeric.fixed import FixedType
 from hwq.ops.draw import Draw
 from hwq.quantizers import stochastic_round, stochastic_round_po2
 from hwq.simulate.simulator import Simulator
-from hwq.targets import TARGETS
+from hwq.targets import HLS_TARGETS
 
 ON_ACTIVATIONS = (
     "bernoulli()",
@@ -271,7 +271,7 @@ def test_weights_are_drawn_once_from_the_seed(spec: str) -> None:
 
 
 @pytest.mark.parametrize("io", ["parallel", "stream"])
-@pytest.mark.parametrize("target", sorted(TARGETS))
+@pytest.mark.parametrize("target", sorted(HLS_TARGETS))
 def test_cpp_draws_the_same_bits(target: str, io: str, tmp_path: Path) -> None:
     specs = ON_ACTIVATIONS[1::2] if io == "stream" else ON_ACTIVATIONS
     design = hwq.compile(everything(specs), {**TYPE, "stochastic": 1, "io": io})

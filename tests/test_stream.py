@@ -25,7 +25,7 @@ from hwq.ir.host_quantizers import TypedQuantizer
 from hwq.ir.window import Window
 from hwq.numeric.rational import scalar
 from hwq.ops import Add, Conv
-from hwq.targets import TARGETS, get_target
+from hwq.targets import HLS_TARGETS, get_target
 from test_ops import BATCH, SAMPLES, drawn_codes, graph_of
 from test_warnings import STRICT
 
@@ -53,7 +53,7 @@ def test_every_sample_streams_as_the_simulator_says_with_native_types(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    "target", ["native", *(pytest.param(t, marks=pytest.mark.slow) for t in sorted(TARGETS) if t != "native")]
+    "target", ["native", *(pytest.param(t, marks=pytest.mark.slow) for t in sorted(HLS_TARGETS) if t != "native")]
 )
 def test_every_process_compiles_without_a_warning(target: str, tmp_path: Path) -> None:
     headers = find_headers(get_target(target))
@@ -70,7 +70,7 @@ def test_every_process_compiles_without_a_warning(target: str, tmp_path: Path) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("target", sorted(TARGETS))
+@pytest.mark.parametrize("target", sorted(HLS_TARGETS))
 def test_every_sample_streams_as_the_simulator_says(target: str, tmp_path: Path) -> None:
     if find_headers(get_target(target)) is None:
         pytest.skip(f"no headers for {target}: pip install da4ml")

@@ -89,6 +89,7 @@ ROOMS = (
     "hwq.numeric",
     "hwq.ir",
     "hwq.kernels",
+    "hwq.netlist",
     "hwq.functions",
     "hwq.ops",
     "hwq.targets",

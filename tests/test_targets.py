@@ -12,7 +12,7 @@ import pytest
 import hwq
 from conftest import Cli, one_line
 from hwq.errors import HwqError
-from hwq.targets import TARGETS
+from hwq.targets import HLS_TARGETS
 from models import const, mlp, model, node, samples, small_model
 
 
@@ -20,10 +20,10 @@ def test_every_target_gets_a_project_and_all_share_the_weights(cli: Cli, tmp_pat
     onnx.save(small_model(), tmp_path / "m.onnx")
     done = cli("export", "m.onnx", "--target", "all", "-o", "out")
     assert done.exit_code == 0, done.output
-    manifests = {n: json.loads((tmp_path / "out" / n / "hwq.json").read_text()) for n in TARGETS}
-    assert {m["target"] for m in manifests.values()} == set(TARGETS)
+    manifests = {n: json.loads((tmp_path / "out" / n / "hwq.json").read_text()) for n in HLS_TARGETS}
+    assert {m["target"] for m in manifests.values()} == set(HLS_TARGETS)
     assert len({m["weights_digest"] for m in manifests.values()}) == 1
-    assert len({m["digest"] for m in manifests.values()}) == len(TARGETS)
+    assert len({m["digest"] for m in manifests.values()}) == len(HLS_TARGETS)
     whole = json.loads((tmp_path / "out" / "hwq.json").read_text())
     assert whole["weights_digest"] == manifests["vivado"]["weights_digest"]
     assert whole["weights_digest"][:16] in done.stdout
@@ -31,7 +31,7 @@ def test_every_target_gets_a_project_and_all_share_the_weights(cli: Cli, tmp_pat
 
 def test_each_of_them_is_what_an_export_for_it_alone_writes(tmp_path: Path):
     hwq.compile(small_model()).export_all(tmp_path / "all")
-    for name in TARGETS:
+    for name in HLS_TARGETS:
         hwq.compile(small_model(), {"target": name}).export(tmp_path / name)
         alone = {p.relative_to(tmp_path / name): p.read_bytes() for p in (tmp_path / name).rglob("*") if p.is_file()}
         folder = tmp_path / "all" / name
@@ -41,7 +41,7 @@ def test_each_of_them_is_what_an_export_for_it_alone_writes(tmp_path: Path):
 def test_json_names_every_project(cli: Cli, tmp_path: Path):
     onnx.save(small_model(), tmp_path / "m.onnx")
     record = json.loads(cli("export", "m.onnx", "--target", "all", "-o", "out", "--json").stdout)
-    assert [p["target"] for p in record["projects"]] == sorted(TARGETS)
+    assert [p["target"] for p in record["projects"]] == sorted(HLS_TARGETS)
     assert all((tmp_path / p["path"]).is_dir() for p in record["projects"])
 
 
@@ -49,9 +49,11 @@ def test_a_folder_of_all_targets_is_replaced_whole_and_only_with_force(cli: Cli,
     onnx.save(small_model(), tmp_path / "m.onnx")
     assert cli("export", "m.onnx", "--target", "all", "-o", "out").exit_code == 0
     (tmp_path / "out" / "vivado" / "stray").write_text("")
+    (tmp_path / "out" / "vivado" / "README.md").write_text("")
     assert "exists already" in one_line(cli("export", "m.onnx", "--target", "all", "-o", "out"))
     assert cli("export", "m.onnx", "--target", "all", "-o", "out", "--force").exit_code == 0
-    assert not (tmp_path / "out" / "vivado" / "stray").exists()
+    assert (tmp_path / "out" / "vivado" / "stray").exists()  # not hwq's own: it stays
+    assert (tmp_path / "out" / "vivado" / "README.md").read_text()
 
 
 def test_a_folder_of_all_targets_is_not_verified_as_one(cli: Cli, tmp_path: Path):

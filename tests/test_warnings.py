@@ -9,13 +9,13 @@ import pytest
 
 from hwq.build.toolchain import find_headers
 from hwq.codegen.arrays import Settings, render
-from hwq.targets import TARGETS, get_target
+from hwq.targets import HLS_TARGETS, get_target
 from test_ops import SAMPLES, graph_of
 
 STRICT = ("-DHWQ_STRICT", "-Wno-unknown-pragmas", "-Wno-unused-label")  # what hides nothing but HLS' own idioms
 
 
-@pytest.mark.parametrize("target", sorted(TARGETS))
+@pytest.mark.parametrize("target", sorted(HLS_TARGETS))
 def test_every_op_compiles_without_a_warning(target: str, tmp_path: Path):
     record = get_target(target)
     headers = find_headers(record)

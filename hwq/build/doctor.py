@@ -9,7 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from hwq.build.toolchain import compiler_version, find_compiler, find_headers
-from hwq.targets import TARGETS
+from hwq.build.verilator import REMEDY, find_icarus, find_verilator
+from hwq.targets import HLS_TARGETS
 
 OPTIONAL_PACKAGES = (
     ("h5py", "Keras and QKeras files: pip install h5py"),
@@ -28,7 +29,7 @@ def findings() -> list[dict[str, Any]]:
     compiler = find_compiler()
     detail = f"{compiler} ({compiler_version(compiler)})" if compiler else "apt-get install g++, or set CXX"
     records.append(_record("C++ compiler", compiler is not None, detail, needed=True))
-    for target in TARGETS.values():
+    for target in HLS_TARGETS.values():
         headers = find_headers(target)
         where = (
             f"{headers.folder} ({headers.origin})" if headers else f"pip install da4ml, or set {target.header_env[0]}"
@@ -36,6 +37,9 @@ def findings() -> list[dict[str, Any]]:
         records.append(_record(f"{target.types.header} for {target.name}", headers is not None, where, needed=True))
     for package, advice in OPTIONAL_PACKAGES:
         records.append(_package(package, advice, needed=False))
+    verilator, icarus = find_verilator(), find_icarus()
+    rtl = f"{verilator.binary} ({verilator.origin})" if verilator else icarus[0] if icarus else REMEDY
+    records.append(_record("simulator of Verilog", verilator is not None or icarus is not None, rtl, needed=False))
     for tool, advice in OPTIONAL_TOOLS:
         found = shutil.which(tool)
         records.append(_record(tool, found is not None, found or advice, needed=False))

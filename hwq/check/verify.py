@@ -36,7 +36,7 @@ Stage = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Difference:
-    """The first place where C++ and simulator part: an edge's maker, or an output where no layer is to blame."""
+    """The first place where generated code and simulator part: an edge's maker, or an output itself."""
 
     node: str
     edge: str
@@ -44,11 +44,12 @@ class Difference:
     index: int  # in the flat array
     expected: int
     got: int
+    language: str = "C++"
 
     def __str__(self) -> str:
         return (
             f"node '{self.node}' (array {self.edge}), sample {self.sample}, index {self.index}: "
-            f"simulator {self.expected}, C++ {self.got}"
+            f"simulator {self.expected}, {self.language} {self.got}"
         )
 
 

@@ -155,7 +155,7 @@ def verdict_text(project: Project, result: Result) -> str:
     if result:
         return (
             f"EQUAL: {name}: all {result.codes} output codes of {result.samples} samples agree "
-            f"(simulator = C++ with {result.headers})"
+            f"(simulator = {'Verilog' if result.types == 'rtl' else 'C++'} with {result.headers})"
         ) + fifo_text(result)
     if result.fault:
         return f"FAULT: {name}: {printable(result.fault, 400)}"

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from hwq.dataflow.names import port_names
 from hwq.errors import SpecError, ToolError, shown
 from hwq.ir.hardware import Edge, Graph
 from hwq.ir.host_quantizers import SteppedQuantizer, TypedQuantizer
 from hwq.numeric.fixed import Codes
 
 WORD = 64
+VECTOR_SAMPLES = 16  # shipped with a project for the vendor's own C-simulation
+VECTOR_CODES = 1 << 20  # of one edge in all samples: fewer samples of large tensors
+
+
+def vector_samples(graph: Graph) -> int:
+    """How many samples a project ships."""
+    widest = max(edge.size for edge in graph.edges.values())
+    return max(1, min(VECTOR_SAMPLES, VECTOR_CODES // widest))
+
+
 MOST_DRAWN = 1 << 28  # elements of an input
 
 
@@ -82,6 +94,14 @@ def codes_text(edge: Edge, codes: Codes) -> bytes:
     """A sample per line; codes past 64 bits as 64-bit words, the lowest first."""
     rows = _in_words(edge, codes)
     return ("\n".join(" ".join(map(str, row)) for row in rows.tolist()) + "\n").encode()
+
+
+def vector_files(graph: Graph, top: str, codes: Mapping[str, Codes]) -> dict[str, bytes]:
+    """The testbench's vectors by path, of codes by edge."""
+    in_names, out_names = port_names(graph, top)
+    ports = [(f"in_{in_names[p.name]}", p.edge) for p in graph.inputs]
+    ports += [(out_names[p.name], p.edge) for p in graph.outputs]
+    return {f"tb/data/{name}.txt": codes_text(graph.edges[edge], codes[edge]) for name, edge in ports}
 
 
 def words_of_codes(edge: Edge, codes: Codes) -> npt.NDArray[np.int64]:

@@ -8,12 +8,13 @@ from collections.abc import Callable
 MAX_LENGTH = 40
 
 
-def _words(text: str) -> frozenset[str]:
+def words(text: str) -> frozenset[str]:
+    """The words of a text."""
     return frozenset(text.split())
 
 
 # C++17's keywords and alternative tokens.
-KEYWORDS = _words(
+KEYWORDS = words(
     "alignas alignof and and_eq asm auto bitand bitor bool break case catch char char16_t char32_t class compl "
     "const const_cast constexpr continue decltype default delete do double dynamic_cast else enum explicit export "
     "extern false float for friend goto if inline int long mutable namespace new noexcept not not_eq nullptr "
@@ -22,22 +23,22 @@ KEYWORDS = _words(
     "union unsigned using virtual void volatile wchar_t while xor xor_eq"
 )
 # Names that the vendors' headers or the generated code use.
-TAKEN = _words(
+TAKEN = words(
     "main std hwq hls x y assert errno stdin stdout stderr linux unix complex ap_int ap_uint ap_fixed ap_ufixed "
     "ac_int ac_fixed ac_channel ports design top"
 )
 # `NAME_t` is a type of the C library or of a kernel.
-TYPE_STEMS = _words(
+TYPE_STEMS = words(
     "sum weight rounded mult word size ssize ptrdiff time clock wchar intptr uintptr int8 int16 int32 int64 uint8 "
     "uint16 uint32 uint64 off fpos max_align nullptr sig_atomic"
 )
 # Files, and variables of the testbench, that live beside ports: neither a port nor a top function is called so.
-TESTBENCH = _words(
+TESTBENCH = words(
     "argc argv folder all samples wrong more i k word words value file code first lanes lane types layers trace "
     "hwq_codes read_code same_code write_code open_port"
 )
 # `NAME_t` is a type of a further C header.
-C_TYPES = _words(
+C_TYPES = words(
     "addr blkcnt blkcnt64 blksize caddr char16 char32 char8 clockid comparison_fn cookie_close_function "
     "cookie_io_functions cookie_read_function cookie_seek_function cookie_write_function cpu_set daddr dev div "
     "double error femode fenv fexcept float fpos64 fsblkcnt fsblkcnt64 fsfilcnt fsfilcnt64 fsid gid id imaxdiv ino "
@@ -54,8 +55,8 @@ RESERVED = KEYWORDS | TAKEN | TYPE_STEMS | TESTBENCH | C_TYPES
 
 def identifier(text: str, fallback: str = "n") -> str:
     """A lower-case C identifier that resembles `text`: letters, digits and single underscores, at most 40 long."""
-    words = [w for w in re.split(r"[^A-Za-z0-9]+", text) if w]
-    clean = "_".join(words).lower()
+    parts = [w for w in re.split(r"[^A-Za-z0-9]+", text) if w]
+    clean = "_".join(parts).lower()
     if len(clean) > MAX_LENGTH:
         clean = clean[-MAX_LENGTH:].lstrip("_")
         clean = clean.split("_", 1)[1] if "_" in clean[:12] else clean

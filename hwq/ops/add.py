@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from hwq.ir.hardware import Edge
+from hwq.netlist.builder import Builder
+from hwq.netlist.sums import linear
 from hwq.numeric.fixed import Codes
 from hwq.ops.base import Channels, Kernel, Rom, Sample, held, quick_dtype
 from hwq.ops.parts.binary import ScaledJointOp, columns, expanded, joint_shape, scaled_range
@@ -46,6 +48,9 @@ class Add(ScaledJointOp):
             return (scaled(first, a, factors[0]) + scaled(second, b, factors[1]),)
 
         return kernel
+
+    def joined(self, b: Builder, left: int, right: int, channel: int) -> int:
+        return linear(b, [left, right], [int(m[channel % m.size]) for m in (self.left, self.right)])
 
     def roms(self) -> tuple[Rom, ...]:
         return columns(self.channels.rows(self.lanes), left=self.left, right=self.right)

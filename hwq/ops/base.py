@@ -13,8 +13,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from hwq.errors import InternalError
+from hwq.errors import InternalError, UnsupportedError
 from hwq.ir.hardware import Edge, Shape
+from hwq.netlist.builder import Builder
+from hwq.netlist.circuit import Signals
 from hwq.numeric.fixed import AT_ONCE, FLOAT32_EXACT, FLOAT64_EXACT, Codes, FixedType, code_dtype
 from hwq.ops.parts.resources import Unit
 from hwq.ops.parts.weight_coding import Coding
@@ -208,6 +210,10 @@ class Op(ABC):
     @abstractmethod
     def prepare(self, inputs: tuple[Edge, ...]) -> Kernel:
         """A function that computes the op on batches of codes; tables it needs are made here, once."""
+
+    def netlist(self, b: Builder, inputs: tuple[Edge, ...], xs: tuple[Signals, ...]) -> tuple[Signals, ...]:
+        """The op as a circuit: from signals in the shapes of `inputs`, those of the outputs."""
+        raise UnsupportedError(f"'{self.kind}' has no Verilog", remedy="use --target vivado, vitis, catapult or native")
 
     def scaled(self, inputs: tuple[Edge, ...], factor: float) -> Kernel | None:
         """The kernel with all that it gives multiplied by a power of two, held as floats; None where it cannot."""

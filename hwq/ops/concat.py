@@ -9,6 +9,8 @@ from math import prod
 import numpy as np
 
 from hwq.ir.hardware import Edge
+from hwq.netlist.builder import Builder
+from hwq.netlist.circuit import Signals
 from hwq.numeric.fixed import Codes, FixedType
 from hwq.ops.base import Kernel, Op, Sample, held, quick_dtype
 
@@ -46,6 +48,9 @@ class Concat(Op):
             return (np.concatenate([held(c, dtype) for c in codes], axis=self.axis + 1),)
 
         return kernel
+
+    def netlist(self, b: Builder, inputs: tuple[Edge, ...], xs: tuple[Signals, ...]) -> tuple[Signals, ...]:
+        return (np.concatenate(xs, axis=self.axis),)
 
     def permuted(self, inputs: tuple[Edge, ...], perm: tuple[int, ...]) -> Op:
         return Concat(perm[self.axis])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import product
 from math import prod
 from typing import Any
 
@@ -16,6 +17,8 @@ from hwq.kernels.banded_conv import Bands
 from hwq.kernels.blocked_matmul import Blocks, times
 from hwq.kernels.im2col import Columns
 from hwq.kernels.rounded_line import repeated
+from hwq.netlist.builder import Builder
+from hwq.netlist.circuit import Signals
 from hwq.numeric.fixed import Codes, FixedType
 from hwq.ops.base import Kernel, Rom, Sample, held, wide_constant
 from hwq.ops.parts.adder_graph import AdderGraph
@@ -152,6 +155,20 @@ class Conv(Products):
             return _whole(many, x.shape[1:], blocks.total), many
         bands = Bands.of(weights.astype(blocks.total), self.window, self.groups, self.pad, extents)
         return bands, bands if alone else many
+
+    def netlist(self, b: Builder, inputs: tuple[Edge, ...], xs: tuple[Signals, ...]) -> tuple[Signals, ...]:
+        (x,), window = inputs, self.window
+        (n_in, n_out), outputs = self.channels, self.outputs(x)
+        margins = ((0, 0), (0, 0), *zip(window.before, window.after, strict=True))
+        padded = np.pad(xs[0], margins, constant_values=b.constant(self.pad)) if window.padded else xs[0]
+        seen = np.stack([window.slices(padded, outputs, k) for k in product(*map(range, window.kernel))], axis=-1)
+        made = []
+        for g in range(self.groups):
+            taps = np.moveaxis(seen[:, g * n_in : (g + 1) * n_in], 1, -1)  # (N, outputs.., kernel positions, channels)
+            sums = partial(self.sums_of, first=g * n_out, last=(g + 1) * n_out)
+            results = b.mapped("window", sums, taps.reshape(-1, self.taps))
+            made.append(np.moveaxis(results.reshape(x.shape[0], *outputs, n_out), -1, 1))
+        return (np.concatenate(made, axis=1),)
 
     def roms(self) -> tuple[Rom, ...]:
         return (*super().roms(), *wide_constant("pad", self.pad))

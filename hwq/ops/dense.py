@@ -12,6 +12,8 @@ import numpy as np
 from hwq.ir.hardware import Edge
 from hwq.kernels.blocked_matmul import times
 from hwq.kernels.rounded_line import repeated
+from hwq.netlist.builder import Builder
+from hwq.netlist.circuit import Signals
 from hwq.numeric.fixed import Codes
 from hwq.ops.base import Kernel, Sample, held
 from hwq.ops.parts.adder_graph import AdderGraph
@@ -58,6 +60,10 @@ class Dense(Products):
         if self.proves_range(inputs):
             self.prove(x, y, self.rows, sums, factor)
         return lambda codes: (sums(codes.reshape(-1, taps)).reshape(len(codes), *out),)
+
+    def netlist(self, b: Builder, inputs: tuple[Edge, ...], xs: tuple[Signals, ...]) -> tuple[Signals, ...]:
+        made = b.mapped("row", lambda b, x: self.sums_of(b, x, 0, self.n_out), xs[0].reshape(-1, self.taps))
+        return (made.reshape(*inputs[0].shape[:-1], self.n_out),)
 
     def macs(self, inputs: tuple[Edge, ...]) -> int:
         return int(self.weights.size) * prod(inputs[0].shape[:-1])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hwq.ir.hardware import Edge
+from hwq.netlist.builder import Builder
 from hwq.numeric.fixed import Codes, FixedType
 from hwq.ops.base import Channels, Kernel, Rom, Sample, held, quick_dtype
 from hwq.ops.parts.binary import ScaledJointOp, columns, expanded, joint_shape, scaled_range
@@ -72,6 +73,11 @@ class Extremum(ScaledJointOp):
             return (best.reshape(codes[0].shape[0], *y.shape),)
 
         return kernel
+
+    def joined(self, b: Builder, left: int, right: int, channel: int) -> int:
+        one = self.operand(b, left, self.left, channel)
+        other = self.operand(b, right, self.right, channel, int(self.add[channel % self.add.size]))
+        return b.greater(one, other) if self.largest else b.lesser(one, other)
 
     def roms(self) -> tuple[Rom, ...]:
         constants = {"left": self.left, "right": self.right} | ({"add": self.add} if self.adds else {})

@@ -10,6 +10,8 @@ import numpy as np
 
 from hwq.ir.hardware import Edge
 from hwq.ir.selection import Selection
+from hwq.netlist.builder import Builder
+from hwq.netlist.circuit import Signals
 from hwq.numeric.fixed import Codes, FixedType
 from hwq.ops.base import Kernel, Op, Rom, Sample, held, inverse, quick_dtype, wide_constant
 
@@ -71,6 +73,10 @@ class Gather(Op):
             return (self.selection.apply(held(codes, dtype), self.fill),)
 
         return kernel
+
+    def netlist(self, b: Builder, inputs: tuple[Edge, ...], xs: tuple[Signals, ...]) -> tuple[Signals, ...]:
+        fill = b.constant(self.fill) if self.selection.fills else 0
+        return (self.selection.apply(xs[0][None], fill)[0],)
 
     def permuted(self, inputs: tuple[Edge, ...], perm: tuple[int, ...]) -> Op:
         return replace(self, selection=self.selection.permuted(inverse(perm)))

@@ -9,10 +9,14 @@ import numpy as np
 
 from hwq.ir.hardware import Edge
 from hwq.kernels.lookup import of_table
+from hwq.netlist.builder import Builder
+from hwq.netlist.rounding import clamped
 from hwq.numeric.fixed import Codes, FixedType
 from hwq.ops.base import Channels, Rom, Sample, proved
 from hwq.ops.parts.elementwise import Elementwise, Evaluator
 from hwq.ops.parts.resources import Kind, Unit
+
+WHOLE_TABLE = 64  # codes that a circuit looks up without keeping the address in the window, or mirroring it
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,22 @@ class Lut(Elementwise):
         table = self.values(np.broadcast_to(np.arange(x.lo, x.hi + 1), (self.words.shape[0], span)))
         proved(self.infer((x,))[0], table)
         return of_table(table, x.lo)
+
+    def element(self, b: Builder, x: int, channel: int) -> int:
+        if b.hi(x) - b.lo(x) < WHOLE_TABLE:
+            codes = np.broadcast_to(np.arange(b.lo(x), b.hi(x) + 1), (self.words.shape[0], b.hi(x) - b.lo(x) + 1))
+            return b.table(x, self.values(codes)[channel].tolist())
+        mirror, below = self.mirror, b.constant(0)
+        address = x
+        if mirror is not None:
+            below = b.less(x, b.constant((mirror.twice + 1) // 2))
+            address = b.select(below, b.subtract(b.constant(mirror.twice), x), x)
+        address = clamped(b, address, self.first, self.last)
+        start = b.lo(address) - self.first
+        word = b.table(address, self.words[channel, start : b.hi(address) - self.first + 1].tolist())
+        if mirror is not None:
+            word = b.select(below, b.add(b.constant(mirror.total), word, sign=mirror.sign), word)
+        return clamped(b, word, self.lo, self.hi)
 
     def units(self, inputs: tuple[Edge, ...]) -> tuple[Unit, ...]:
         """Clamps of the address and of the word; the mirror's two subtractions."""

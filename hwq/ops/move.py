@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from math import prod
 
 from hwq.ir.hardware import Edge, Shape
+from hwq.netlist.builder import Builder
+from hwq.netlist.circuit import Signals
 from hwq.numeric.fixed import Codes
 from hwq.ops.base import Kernel, Op, Sample
 
@@ -28,6 +30,9 @@ class Reshape(Op):
             return (codes.reshape(codes.shape[0], *self.shape),)
 
         return kernel
+
+    def netlist(self, b: Builder, inputs: tuple[Edge, ...], xs: tuple[Signals, ...]) -> tuple[Signals, ...]:
+        return (xs[0].reshape(self.shape),)
 
     def lanes_in_out(self, inputs: tuple[Edge, ...]) -> tuple[int, int]:
         return 1, 1
@@ -67,6 +72,9 @@ class Transpose(Op):
             return (codes.transpose(axes),)
 
         return kernel
+
+    def netlist(self, b: Builder, inputs: tuple[Edge, ...], xs: tuple[Signals, ...]) -> tuple[Signals, ...]:
+        return (xs[0].transpose(self.perm),)
 
     def lanes_in_out(self, inputs: tuple[Edge, ...]) -> tuple[int, int]:
         return 1, 1

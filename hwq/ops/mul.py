@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import prod
 
 from hwq.ir.hardware import Edge
+from hwq.netlist.builder import Builder
 from hwq.numeric.fixed import Codes, FixedType
 from hwq.ops.base import Kernel, Sample, held, quick_dtype
 from hwq.ops.parts.binary import JointOp, expanded, joint_shape
@@ -48,6 +49,10 @@ class Mul(JointOp):
             return (left * right,)
 
         return kernel
+
+    def joined(self, b: Builder, left: int, right: int, channel: int) -> int:
+        one, other = (b.add(s, b.constant(shift)) for s, shift in zip((left, right), self.shifts, strict=True))
+        return b.multiply(one, other)
 
     def units(self, inputs: tuple[Edge, ...]) -> tuple[Unit, ...]:
         a, b = self.operands(inputs)

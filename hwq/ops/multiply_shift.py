@@ -11,6 +11,9 @@ import numpy as np
 from hwq.ir.hardware import Edge
 from hwq.kernels.lookup import DIRECT_LIMIT, of_table
 from hwq.kernels.rounded_line import STEPS_LIMIT, Line, Reached, Staircase, fitted
+from hwq.netlist.builder import Builder
+from hwq.netlist.rounding import clamped, rounded
+from hwq.netlist.sums import linear
 from hwq.numeric.fixed import FLOAT64_EXACT, INT64_SAFE, Codes, FixedType, Rounding, code_dtype
 from hwq.ops.base import Channels, Rom, Sample, as_codes
 from hwq.ops.parts.binary import columns, factor_type, scaled_range, with_coding
@@ -139,6 +142,10 @@ class MultiplyShift(Elementwise):
             return 0
         top = max(abs(int(m)) >> bits for m in self.mult) + 1, max(abs(int(r)) >> bits for r in self.add) + 1
         return bits if size * top[0] + top[1] + size < INT64_SAFE >> 1 else 0
+
+    def element(self, b: Builder, x: int, channel: int) -> int:
+        scaled = linear(b, [x], [int(self.mult[channel])], int(self.add[channel]))
+        return clamped(b, rounded(b, scaled, self.drop, Rounding.FLOOR), self.lo, self.hi)
 
     @property
     def add_type(self) -> FixedType:

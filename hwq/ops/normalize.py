@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isqrt, prod
 
@@ -10,6 +10,10 @@ import numpy as np
 
 from hwq.errors import InternalError
 from hwq.ir.hardware import Edge, Shape
+from hwq.netlist.builder import Builder
+from hwq.netlist.circuit import Signals
+from hwq.netlist.division import quotient, root
+from hwq.netlist.sums import Term, linear, total
 from hwq.numeric.fixed import INT64_SAFE, Codes, FixedType
 from hwq.ops.base import Kernel, Op, Sample
 from hwq.ops.parts.resources import Kind, Unit
@@ -139,6 +143,32 @@ class Normalize(Op):
             return (y.astype(np.int64),)
 
         return kernel
+
+    def netlist(self, b: Builder, inputs: tuple[Edge, ...], xs: tuple[Signals, ...]) -> tuple[Signals, ...]:
+        groups = np.moveaxis(xs[0], self.axis, -1)
+        made = b.mapped("group", self._group, groups.reshape(-1, groups.shape[-1]))
+        return (np.moveaxis(made.reshape(groups.shape), -1, self.axis),)
+
+    def _group(self, b: Builder, xs: Sequence[int]) -> list[int]:
+        """The codes of the elements of one group."""
+        m, zero = (len(xs) if self.mean else 1), b.constant(0)
+        whole = total(b, [Term(x) for x in xs]) if self.centred else zero
+        if self.power == 1:
+            r = total(b, [Term(b.greater(x, b.negated(x))) for x in xs])
+        else:
+            squares = total(b, [Term(b.multiply(x, x)) for x in xs])
+            spread = linear(b, [squares, b.multiply(whole, whole)], [m << self.eps_frac, -1 << self.eps_frac])
+            v = b.add(b.within(spread, 0, max(0, b.hi(spread))), b.constant(self.eps))  # variances are not below 0
+            r = root(b, b.shifted(v, 2 * self.guard - self.eps_frac))
+        divisor, made = b.within(b.greater(r, b.constant(1)), 1, max(1, b.hi(r))), []
+        for x in xs:
+            t = linear(b, [x, whole], [m, -1])
+            negative, size = b.less(t, zero), b.greater(t, b.negated(t))
+            size, places = b.within(size, 0, b.hi(size)), self.frac + self.guard + 1
+            twice = quotient(b, size, divisor, places, b.width(size) + places)
+            y = b.floored(b.add(twice, b.constant(1)), 1)
+            made.append(b.select(negative, b.negated(y), y))
+        return made
 
     def units(self, inputs: tuple[Edge, ...]) -> tuple[Unit, ...]:
         (x,) = inputs

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
@@ -12,6 +12,9 @@ import numpy as np
 from hwq.errors import InternalError
 from hwq.ir.hardware import Edge, Shape
 from hwq.ir.window import Reduction, Window, WindowAxis
+from hwq.netlist.builder import Builder
+from hwq.netlist.circuit import Signals
+from hwq.netlist.sums import Term, total
 from hwq.numeric.fixed import Codes, FixedType
 from hwq.ops.base import Kernel, Op, Rom, Sample, held, inverse, quick_dtype, wide_constant
 from hwq.ops.parts.resources import Kind, Unit
@@ -112,6 +115,27 @@ class Pool(Op):
             return (np.asarray(acc),)
 
         return kernel
+
+    def netlist(self, b: Builder, inputs: tuple[Edge, ...], xs: tuple[Signals, ...]) -> tuple[Signals, ...]:
+        (x,) = inputs
+        outside = {Reduction.LARGEST: x.lo, Reduction.LEAST: x.hi, Reduction.SUM: self.pad}[self.how]
+        margins = tuple(zip(self.window.before, self.window.after, strict=True))
+        padded = np.pad(xs[0], margins, constant_values=b.constant(outside)) if self.window.padded else xs[0]
+        outputs = self.window.outputs(x.shape)
+        places = product(*map(range, self.window.kernel))
+        taps = np.stack([self.window.slices(padded, outputs, k) for k in places], axis=-1)
+        made = b.mapped("window", self._joined, taps.reshape(-1, self.window.taps))
+        return (made.reshape(outputs),)
+
+    def _joined(self, b: Builder, taps: Sequence[int]) -> list[int]:
+        """The sum or the extremum of signals, in pairs."""
+        if self.how is Reduction.SUM:
+            return [total(b, [Term(s) for s in taps])]
+        join, left = b.greater if self.how is Reduction.LARGEST else b.lesser, list(taps)
+        while len(left) > 1:
+            pairs = [join(*left[i : i + 2]) for i in range(0, len(left) - 1, 2)]
+            left = pairs + left[2 * len(pairs) :]
+        return left
 
     def _cuts(self, axis: int, outputs: Shape) -> list[tuple[slice, ...]]:
         """What each kernel position along an axis reads of (batch, ...) data."""

@@ -9,6 +9,8 @@ from functools import cached_property
 import numpy as np
 
 from hwq.ir.hardware import Edge
+from hwq.netlist.builder import Builder
+from hwq.netlist.sums import linear
 from hwq.numeric.fixed import Codes, FixedType
 from hwq.ops.base import Channels, Rom, Sample, held, quick_dtype
 from hwq.ops.parts.binary import with_coding
@@ -57,6 +59,9 @@ class Scale(Elementwise):
 
         self.proved_at_ends(x, run)
         return run
+
+    def element(self, b: Builder, x: int, channel: int) -> int:
+        return linear(b, [x], [int(self.mult[channel])], int(self.add[channel]))
 
     def roms(self) -> tuple[Rom, ...]:
         rows = self.channels.rows(self.lanes)

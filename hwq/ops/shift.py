@@ -9,6 +9,8 @@ import numpy as np
 
 from hwq.ir.hardware import Edge
 from hwq.kernels.rounded_line import PLACES, Line
+from hwq.netlist.builder import Builder
+from hwq.netlist.rounding import clamped, rounded
 from hwq.numeric.fixed import FLOAT64_EXACT, Codes, FixedType, Overflow, Rounding, round_shift
 from hwq.ops.base import Channels, Rom, Sample, as_codes, quick_dtype
 from hwq.ops.parts.elementwise import Elementwise, Evaluator
@@ -154,6 +156,10 @@ class Shift(Elementwise):
             return as_codes(np.minimum(np.maximum(acc, least), most), least, most)
 
         return run
+
+    def element(self, b: Builder, x: int, channel: int) -> int:
+        added = 0 if self.add is None else int(self.add[channel % self.add.size])
+        return clamped(b, rounded(b, b.add(x, b.constant(added)), self.drop, self.rounding), self.lo, self.hi)
 
     def units(self, inputs: tuple[Edge, ...]) -> tuple[Unit, ...]:
         (x,) = inputs

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
@@ -10,6 +10,10 @@ from typing import ClassVar
 import numpy as np
 
 from hwq.ir.hardware import Edge, Shape
+from hwq.netlist.builder import Builder
+from hwq.netlist.circuit import Signals
+from hwq.netlist.division import quotient
+from hwq.netlist.sums import Term, total
 from hwq.numeric.fixed import FLOAT32_EXACT, Codes, FixedType, Overflow, Rounding
 from hwq.ops.base import Kernel, Op, Rom, Sample, proved
 from hwq.ops.parts.resources import Kind, Unit
@@ -119,6 +123,37 @@ class Softmax(Op):
         wide = e.astype(object if self.exp_frac + self.frac + 2 > WORD_BITS else np.int64, copy=False)
         codes: Codes = ((wide << (self.frac + 1)) // np.add.reduce(wide) + 1) >> 1
         return codes.astype(np.int64)
+
+    def netlist(self, b: Builder, inputs: tuple[Edge, ...], xs: tuple[Signals, ...]) -> tuple[Signals, ...]:
+        groups = np.moveaxis(xs[0], self.axis, -1)
+        made = b.mapped("group", self._group, groups.reshape(-1, groups.shape[-1]))
+        return (np.moveaxis(made.reshape(groups.shape), -1, self.axis),)
+
+    def _group(self, b: Builder, xs: Sequence[int]) -> list[int]:
+        """The codes of the elements of one group."""
+        left = list(xs)
+        while len(left) > 1:
+            pairs = [b.greater(*left[i : i + 2]) for i in range(0, len(left) - 1, 2)]
+            left = pairs + left[2 * len(pairs) :]
+        spread = max(b.hi(x) for x in xs) - min(b.lo(x) for x in xs)
+        exps = [self._exponential(b, b.within(b.subtract(left[0], x), 0, spread)) for x in xs]
+        whole = total(b, [Term(e) for e in exps])
+        made = []
+        for e in exps:
+            twice = b.within(quotient(b, e, whole, self.frac + 1, self.frac + 2), 0, 2 << self.frac)
+            made.append(b.floored(b.add(twice, b.constant(1)), 1))
+        return made
+
+    def _exponential(self, b: Builder, distance: int) -> int:
+        """What the tables have for a distance."""
+        d = b.lesser(distance, b.constant(self.furthest))
+        if not self.split:
+            return b.table(d, self.high[: b.hi(d) + 1].tolist())
+        high, low = b.floored(d, self.split), b.low(d, self.split)
+        pairs = ((high, self.high), (low, self.low))
+        factors = [b.table(place, words[: b.hi(place) + 1].tolist()) for place, words in pairs]
+        half = b.constant(1 << (self.exp_frac - 1))
+        return b.floored(b.add(b.multiply(*factors), half), self.exp_frac)
 
     def roms(self) -> tuple[Rom, ...]:
         high = Rom("high", self.high.reshape(-1, 1), self.exp_type)

@@ -10,6 +10,8 @@ import numpy as np
 from hwq.ir.hardware import Edge
 from hwq.kernels.lookup import DIRECT_LIMIT, Buckets, Direct, counted
 from hwq.kernels.rounded_line import Staircase, fitted
+from hwq.netlist.builder import Builder
+from hwq.netlist.rounding import stepped
 from hwq.numeric.fixed import Codes, FixedType, code_dtype
 from hwq.ops.base import Channels, Rom, Sample, as_codes, proved
 from hwq.ops.parts.elementwise import Elementwise, Evaluator
@@ -120,6 +122,11 @@ class Threshold(Elementwise):
         for c, row in enumerate(rows):
             reached[:, :, c, :] = np.searchsorted(row, acc[:, :, c, :], side="right")
         return reached
+
+    def element(self, b: Builder, x: int, channel: int) -> int:
+        base, sign = int(self.base[channel]), int(self.sign[channel])
+        values = [base + sign * k for k in range(self.levels + 1)]
+        return stepped(b, x, self.thresholds[channel].tolist(), values)
 
     def roms(self) -> tuple[Rom, ...]:
         roms = []

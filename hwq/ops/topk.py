@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 
 from hwq.ir.hardware import Edge, Shape
+from hwq.netlist.builder import Builder
+from hwq.netlist.circuit import Signals
 from hwq.numeric.fixed import Codes
 from hwq.ops.base import Kernel, Op, Sample
 from hwq.ops.parts.resources import Kind, Unit
@@ -53,6 +55,46 @@ class TopK(Op):
             return np.take_along_axis(codes, order, axis), order.astype(np.int64)
 
         return kernel
+
+    def netlist(self, b: Builder, inputs: tuple[Edge, ...], xs: tuple[Signals, ...]) -> tuple[Signals, ...]:
+        groups = np.moveaxis(xs[0], self.axis, -1)
+        made = b.mapped("group", self._group, groups.reshape(-1, groups.shape[-1]))
+        codes, places = (
+            np.moveaxis(part.reshape(*groups.shape[:-1], self.k), -1, self.axis)
+            for part in (made[:, : self.k], made[:, self.k :])
+        )
+        return codes, places
+
+    def _before(self, b: Builder, one: int, other: int) -> int:
+        """1 where the code `one`, which stands behind the other, goes before it."""
+        smaller, greater = (one, other) if self.largest else (other, one)
+        return b.inverted(b.less(smaller, greater)) if self.last else b.less(greater, smaller)
+
+    def _group(self, b: Builder, xs: Sequence[int]) -> list[int]:
+        """Codes, then places, of the first k of a group in order."""
+        ranked = [(x, b.constant(i)) for i, x in enumerate(xs)]
+        if self.k == 1:
+            while len(ranked) > 1:
+                pairs = zip(ranked[::2], ranked[1::2], strict=False)
+                joined = [self._chosen(b, self._before(b, one[0], other[0]), one, other) for other, one in pairs]
+                ranked = joined + ranked[2 * len(joined) :]
+            return list(ranked[0])
+        best: list[tuple[int, int]] = []
+        for entry in ranked:  # put where it belongs among those that went before
+            wins = [self._before(b, entry[0], other) for other, _ in best]
+            moved = [entry, *best]
+            kept = [
+                self._chosen(b, win, self._chosen(b, above, moved[k], entry), best[k])
+                for k, (above, win) in enumerate(zip([b.constant(0), *wins], wins, strict=False))
+            ]
+            last = self._chosen(b, wins[-1], best[-1], entry) if wins else entry
+            best = [*kept, last][: self.k]
+        return [code for code, _ in best] + [place for _, place in best]
+
+    @staticmethod
+    def _chosen(b: Builder, first: int, one: tuple[int, int], other: tuple[int, int]) -> tuple[int, int]:
+        """One of two codes with their places."""
+        return b.select(first, one[0], other[0]), b.select(first, one[1], other[1])
 
     def lanes_in_out(self, inputs: tuple[Edge, ...]) -> tuple[int, int]:
         return 1, 1

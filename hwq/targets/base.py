@@ -1,4 +1,4 @@
-"""What a target is: one HLS tool's spellings, as data. Everything tool-specific in hwq is in one of these records."""
+"""What a target is: one tool's spellings, as data. Everything tool-specific in hwq is in one of these records."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hwq.errors import SpecError, UnsupportedError
+from hwq.netlist.timing import Delays
 from hwq.numeric.fixed import FixedType, Overflow, Rounding
 
 
@@ -53,7 +54,7 @@ class TypeStyle:
 
 @dataclass(frozen=True)
 class Target:
-    """One HLS tool. `pragmas` maps hwq's hints to the tool's text; a hint that is missing has no equivalent there."""
+    """One tool. `pragmas` maps hwq's hints to the tool's text; a hint that is missing has no equivalent there."""
 
     name: str
     title: str
@@ -81,6 +82,7 @@ class Target:
     fifo_header: str = "hls_stream.h"
     fifo_named: bool = True  # whether its constructor takes a name
     fifo_carries: tuple[str, ...] = ()  # more of them, where the design streams
+    delays: Delays | None = None  # of what a register is placed between; None: HLS places registers, from C++
 
     def fifo(self, vector: str) -> str:
         """The type of a FIFO of such tokens."""

@@ -1,4 +1,6 @@
-"""The families of types: AMD's `ap_fixed` (UG1399), Siemens' `ac_fixed` (AC Datatypes manual), and hwq's own."""
+"""The families of types: AMD's `ap_fixed` (UG1399), Siemens' `ac_fixed` (AC Datatypes manual), hwq's own, and
+Verilog's vectors.
+"""
 
 from __future__ import annotations
 
@@ -65,4 +67,16 @@ NATIVE_TYPES = TypeStyle(
     unsigned_integer="hwq::fixed<{w},{w},false>",
     rounding={mode: f"hwq::rounding::{mode.value}" for mode in AP_TYPES.rounding},
     overflow={mode: f"hwq::overflow::{mode.value}" for mode in Overflow},
+)
+
+VERILOG_TYPES = TypeStyle(  # bare codes: what is rounded, clamped and compared is written out
+    header="logic",
+    signed="logic signed [{w}-1:0]",
+    unsigned="logic [{w}-1:0]",
+    signed_modes="",
+    unsigned_modes="",
+    signed_integer="logic signed [{w}-1:0]",
+    unsigned_integer="logic [{w}-1:0]",
+    rounding={},
+    overflow={},
 )

@@ -10,8 +10,11 @@ import numpy as np
 
 from hwq.errors import InternalError
 from hwq.ir.hardware import Edge, Shape
+from hwq.netlist.builder import Builder
+from hwq.netlist.circuit import Signals
+from hwq.netlist.sums import linear
 from hwq.numeric.fixed import Codes, FixedType
-from hwq.ops.base import Op, Rom
+from hwq.ops.base import Channels, Op, Rom
 from hwq.ops.parts.resources import Kind, Unit
 from hwq.ops.parts.weight_coding import Coding
 
@@ -87,6 +90,21 @@ class JointOp(Op):
 
     lanes: int
 
+    def joined(self, b: Builder, left: int, right: int, channel: int) -> int:
+        """What becomes of two signals."""
+        raise NotImplementedError
+
+    def netlist(self, b: Builder, inputs: tuple[Edge, ...], xs: tuple[Signals, ...]) -> tuple[Signals, ...]:
+        shape = joint_shape(*inputs)
+        pairs = np.stack([np.broadcast_to(x, shape).reshape(-1) for x in xs], axis=1)
+        channels: Channels = getattr(self, "channels", Channels())
+        made, index = np.empty(len(pairs), dtype=np.int64), channels.index(len(pairs))
+        for c in range(min(channels.count, len(pairs))):
+            own = index == c
+            results = b.mapped("element", lambda b, x, c=c: [self.joined(b, x[0], x[1], c)], pairs[own])  # type: ignore[misc]
+            made[own] = results[:, 0]
+        return (made.reshape(shape),)
+
     def flat(self, inputs: tuple[Edge, ...]) -> bool:
         """Whether both arrays and the output are walked in step."""
         return [strides for _, strides in self.loops(inputs)] == [(1, 1)]
@@ -121,6 +139,10 @@ class ScaledJointOp(JointOp):
             for m, kind in zip((self.left, self.right), self.factor_types(inputs), strict=True)
         )
         return a, b
+
+    def operand(self, b: Builder, signal: int, factors: Codes, channel: int, start: int = 0) -> int:
+        """A signal at the output's binary point."""
+        return linear(b, [signal], [int(factors[channel % factors.size])], start)
 
     def units(self, inputs: tuple[Edge, ...]) -> tuple[Unit, ...]:
         """A multiplier for each operand whose factor is no shift, and the join."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -14,6 +14,8 @@ from hwq.errors import InternalError
 from hwq.ir.hardware import Edge
 from hwq.kernels.blocked_matmul import Blocks
 from hwq.kernels.signed_sums import signed_sums
+from hwq.netlist.builder import Builder
+from hwq.netlist.sums import linear
 from hwq.numeric.fixed import FLOAT64_EXACT, INT64_SAFE, Codes, FixedType, code_dtype
 from hwq.ops.base import Kernel, Op, Rom, proved
 from hwq.ops.parts.adder_graph import AdderGraph
@@ -174,6 +176,14 @@ class Products(Op):
         for ends in (self.reach(x), self.reach(x)[::-1]):
             made = sums(np.where(rows > 0, *(np.asarray(end, dtype=code_dtype(*sorted(ends))) for end in ends)))
             proved(y, made if factor == 1 else made / factor)
+
+    def sums_of(self, b: Builder, taps: Sequence[int], first: int, last: int) -> list[int]:
+        """Outputs `first` up to `last` as signals."""
+        made, bias = [], None if self.bias is None else self.bias.tolist()
+        for o, weights in enumerate(self.rows[first:last].tolist(), first):
+            b.note(f"output {o}: {sum(1 for w in weights if w)} of {len(weights)} weights are not 0")
+            made.append(linear(b, taps, weights, 0 if bias is None else bias[o]))
+        return made
 
     def accumulator(self, x: Edge) -> FixedType:
         """The running sum: holds every partial sum, in any order."""
