@@ -16,7 +16,7 @@ import hwq
 from hwq.build.toolchain import find_headers
 from hwq.check.verify import verify_codes
 from hwq.codegen.arrays import Settings, render
-from hwq.errors import InternalError, SpecError
+from hwq.errors import HwqError, InternalError, SpecError
 from hwq.ops import Products, Sample
 from hwq.ops.parts.adder_graph import CONSTANT, AdderGraph, Operand
 from hwq.passes.circuits.adder_graph import solved
@@ -203,7 +203,10 @@ def test_models_of_adders_give_the_codes_of_the_simulator_in_every_type(name: st
     config = {"target": target, "reuse": 1}
     if name == "qkeras_jettagging":
         config["input_types"] = {"global_in": "ap_fixed<16,6>"}
-    plain = hwq.compile(SHARED / f"{name}.onnx", config)
+    try:
+        plain = hwq.compile(SHARED / f"{name}.onnx", config)
+    except HwqError as error:
+        pytest.skip(f"refused without adders, too: {error}")
     sums = [
         n.name
         for n in plain.graph.nodes
