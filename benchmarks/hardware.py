@@ -80,7 +80,7 @@ def verilog(graph: AdderGraph) -> str:
     ports = [f"input {wire(graph.type_of(i))} x{i}" for i in reads]
     body = []
     for at, adder in enumerate(graph.adders):
-        parts = []
+        parts: list[str] = []
         for operand in sorted((adder.left, adder.right), key=lambda o: o.negative):
             value = str(adder.constant) if operand.signal == CONSTANT else term(operand)
             parts.append(("- " if operand.negative else "+ " if parts else "") + value)
@@ -145,7 +145,7 @@ def problems(quick: bool) -> Iterator[Problem]:
     from hwq.ops import Products
 
     root = Path(__file__).resolve().parents[1]
-    models = [("rings", root / "examples" / "rings.onnx", {})]
+    models: list[tuple[str, Path, dict[str, Any]]] = [("rings", root / "examples" / "rings.onnx", {})]
     shared = root.parent / "shared" / "models"
     if not quick and shared.is_dir():
         models += [

@@ -31,6 +31,7 @@ def broken(name: str, spoil: Any) -> tuple[Pass, ...]:
 def test_the_order_is_the_one_that_is_written_down():
     names = [p.name for p in PASSES]
     assert names == [
+        "of_one_sample",
         "final_softmax",
         "output_types",
         "spelt_quantizers",
@@ -44,6 +45,7 @@ def test_the_order_is_the_one_that_is_written_down():
         "fold",
         "fold_to_rate",
         "arrange",
+        "share_adders",
     ]
     assert [p.requires for p in PASSES[1:]] == [p.ensures for p in PASSES[:-1]]
 
@@ -58,7 +60,7 @@ def test_every_graph_on_the_way_obeys_the_law_of_its_pass():
 
 
 def test_a_stop_on_the_way_gives_no_later_graph():
-    names = ["final_softmax", "output_types", "spelt_quantizers", "merge"]
+    names = ["of_one_sample", "final_softmax", "output_types", "spelt_quantizers", "merge"]
     assert list(run_passes(read_onnx(EXAMPLE), Options(), "merge")) == names
 
 

@@ -25,7 +25,7 @@ from hwq.errors import SpecError, ToolError
 
 TIME_LIMIT = "HWQ_TIME_LIMIT"  # an environment variable: seconds that a compiler or a simulation may take
 COMPILE_SECONDS, RUN_SECONDS, ANSWER_SECONDS = 1800.0, 3600.0, 20.0
-MOST_TEXT = 1 << 20  # bytes of output that are read
+MOST_TEXT = 1 << 26  # bytes of output that are read: a simulation prints a line a sample and port
 LONGEST_WAIT = 1e8  # seconds
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hwq.build.cache import Recipe, built
+from hwq.build.processes import COMPILE_SECONDS, run_all
 from hwq.build.toolchain import Headers, find_compiler
 from hwq.errors import ToolError
 
@@ -106,12 +106,10 @@ def _verilated(
         command = [str(tool.binary), "--cc", "-O3", "-Wno-fatal", "-Wno-lint", "--quiet", "--prefix", "Vtb"]
         command += ["--top-module", f"{top}_tb", "--Mdir", "made", "--output-split", str(SPLIT)]
         command += ["-DHWQ_TRACE"] if trace else []
-        environment = {**os.environ, "VERILATOR_ROOT": str(tool.root)}
-        done = subprocess.run(
-            [*command, *names], cwd=work, env=environment, capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            raise ToolError(f"Verilator failed: {_first_error(done.stderr)}", remedy="report it with the model")
+        with_root = ["env", f"VERILATOR_ROOT={tool.root}", *command, *names]
+        (done,) = run_all([with_root], "Verilator", COMPILE_SECONDS, [Path(work)])
+        if done.status:
+            raise ToolError(f"Verilator failed: {_first_error(done.errors)}", remedy="report it with the model")
         written = [p for p in sorted((Path(work) / "made").iterdir()) if p.suffix in (".h", ".cpp")]
         made = {f"made/{p.name}": p.read_bytes() for p in written}
     made["tb/main.cpp"] = files["tb/main.cpp"]
@@ -136,9 +134,9 @@ def _compiled(
     names = sources(files, top, clock=True)
     _write(files, names, work)
     command = [compiler, "-g2012", "-s", f"{top}_sim", "-o", "sim.vvp", *(["-DHWQ_TRACE"] if trace else []), *names]
-    done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise ToolError(f"Icarus failed: {_first_error(done.stderr)}", remedy="report it with the model")
+    (done,) = run_all([command], "Icarus", COMPILE_SECONDS, [work])
+    if done.status:
+        raise ToolError(f"Icarus failed: {_first_error(done.errors)}", remedy="report it with the model")
     return work / "sim.vvp"
 
 

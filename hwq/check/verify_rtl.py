@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hwq.build.processes import RUN_SECONDS
+from hwq.build.processes import RUN_SECONDS, run_all
 from hwq.build.verilator import simulator_of
 from hwq.check.verify import Difference, Result
 from hwq.codegen.rtl.names import Names, names_of
@@ -140,14 +139,11 @@ def pace_fault(run: Run, latency: int) -> str:
 
 def _simulated(command: Sequence[str], work: Path) -> str:
     """What the simulation prints."""
-    try:
-        done = subprocess.run(list(command), cwd=work, capture_output=True, text=True, timeout=RUN_SECONDS, check=False)
-    except subprocess.TimeoutExpired:
-        raise ToolError("the simulation took over an hour", remedy="verify fewer --samples") from None
-    if done.returncode:
-        line = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[0]
+    (done,) = run_all([command], "the simulation", RUN_SECONDS, [work])
+    if done.status:
+        line = (done.errors.strip().splitlines() or [f"exit status {done.status}"])[0]
         raise ToolError(f"the simulation stopped: {line}", remedy="report it with the model")
-    return done.stdout
+    return done.output
 
 
 def _cycles(text: str, samples: int) -> tuple[dict[int, Codes], dict[int, Codes]]:
