@@ -75,3 +75,12 @@ def test_functions_are_spelt_by_their_names(name: str) -> None:
     assert str(q) == name
     assert quantizer({"class_name": name, "config": q.config}) == q
     assert quantizer({"class_name": name, "registered_name": f"qkeras>{name}", "config": {}}) == q
+
+
+def test_hswish_takes_the_keys_that_its_config_inherits_at_the_value_that_means_nothing():
+    config = {"bits": 8, "integer": 3, "symmetric": 0, "alpha": None, "relu_shift": 3, "relu_upper_bound": 6}
+    inherited = {"keep_negative": True, "post_training_scale": None}
+    plain = quantizer({"class_name": "quantized_hswish", "config": config})
+    assert quantizer({"class_name": "quantized_hswish", "config": {**config, **inherited}}) == plain
+    with pytest.raises(HwqError, match="keep_negative"):
+        quantizer({"class_name": "quantized_hswish", "config": {**config, "keep_negative": False}})

@@ -6,8 +6,10 @@ both. Subclasses state the parameters as dataclass fields in the package's order
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -47,6 +49,8 @@ class Quantizer:
 
     NAME: ClassVar[str] = ""
     POSITIONAL: ClassVar[int] = 1
+    INHERITED: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+    """Keys that the package writes into its configs from a parent class, with the one value that means nothing here."""
     """How many leading parameters `str` writes without their names."""
 
     def __post_init__(self) -> None:

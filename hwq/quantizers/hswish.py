@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -23,6 +25,15 @@ class QuantizedHswish(BitsQuantizer):
 
     NAME: ClassVar[str] = "quantized_hswish"
     POSITIONAL: ClassVar[int] = 3
+    INHERITED: ClassVar[Mapping[str, Any]] = MappingProxyType(
+        {
+            "keep_negative": True,
+            "post_training_scale": None,
+            "elements_per_scale": None,
+            "min_po2_exponent": None,
+            "max_po2_exponent": None,
+        }
+    )
 
     bits: int = param(8, whole(1, 24))
     integer: int = param(0, binary_point)

@@ -142,6 +142,8 @@ def _build(name: str, positional: tuple[Any, ...], named: dict[str, Any], intern
     for key, value in named.items():
         if key in arguments:
             raise SpecError(f"{name}: '{printable(key)}' is given twice", remedy="give it once")
+        if key in kind.INHERITED and kind.INHERITED[key] is value:
+            continue
         if key not in {f.name for f in known}:
             names = ", ".join(f.name for f in known) or "no parameters"
             raise SpecError(f"{name} has no parameter '{printable(key)}'", remedy=f"it takes {names}")
