@@ -13,6 +13,7 @@ from onnx import TensorProto, helper
 
 import hwq
 from hwq.errors import HwqError
+from hwq.frontends.attributes import Attributes
 from hwq.frontends.call import Call, Signal
 from hwq.frontends.resize import RULES
 from hwq.ir import real
@@ -59,7 +60,7 @@ def ours(op: str, opset: int, n: int, s: Any, by_sizes: bool = False, **attribut
     given = [x, s] if opset < 11 else [x, None, None, s] if by_sizes else [x, None, s]
     if attributes["mode"] == "linear":
         given[0] = Signal("x", (1, 1, n))
-    call = Call("r", op, "", opset, given, [0] * 4, attributes, 1, nodes, {}, unique_namer())
+    call = Call("r", op, "", opset, given, [0] * 4, Attributes(attributes), 1, nodes, {}, unique_namer())
     (y,) = RULES[op](call)
     if not isinstance(y, Signal):
         return y.reshape(-1)

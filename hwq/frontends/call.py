@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from math import prod
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwq.errors import HwqError, ModelError, UnsupportedError, printable
+from hwq.frontends.attributes import Attributes
 from hwq.ir.constants import Coded
 from hwq.ir.hardware import Shape
 from hwq.ir.real import MINUS_INFINITY, RealNode, RealOp
@@ -49,7 +50,7 @@ class Call:
     version: int  # of its domain's opset
     inputs: list[Value | None]
     types: list[int]  # the inputs' ONNX element types, 0 where unknown
-    attributes: Mapping[str, Any]
+    attributes: Attributes
     n_outputs: int
     nodes: list[RealNode]  # the real graph so far
     shapes: dict[str, Shape]  # of its edges

@@ -12,11 +12,11 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 from onnx import TensorProto, defs
 
-from hwq.frontends.call import Array
-
+Array = npt.NDArray[Any]
 FLOAT = int(TensorProto.FLOAT)
 LATEST = defs.onnx_opset_version()
 INTEGER_BITS: Mapping[int, tuple[int, bool]] = MappingProxyType(

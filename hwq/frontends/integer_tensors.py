@@ -106,7 +106,7 @@ def _quotient(call: Call) -> Value:
 
 def _cast(call: Call, x: Signal, to: int) -> Value:
     """Cast of an activation: what its new type holds exactly; float to integer drops the fraction."""
-    source = call.types[0]
+    source, to = call.types[0], int(call.attribute("to", to))
     if to == TensorProto.BOOL and source != TensorProto.BOOL:
         raise call.fail("a Cast of an activation to bool", "compare on the host, or quantize to one bit")
     if is_integer(to):

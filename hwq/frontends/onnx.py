@@ -35,6 +35,7 @@ from hwq.frontends import (
     spatial,
     standard,
 )
+from hwq.frontends.attributes import Attributes, ignored
 from hwq.frontends.call import Array, Call, NeedsActivation, Rule, Signal, Value
 from hwq.frontends.decomposed import without_the_parts
 from hwq.frontends.element_types import clash, output_types, typed
@@ -234,7 +235,7 @@ class _Walk:
             version=self.versions.get(domain, 0),
             inputs=[self._input(node, i) for i in node.input],
             types=[self.types.get(i, 0) if i else 0 for i in node.input],
-            attributes=self._attributes(node),
+            attributes=Attributes(self._attributes(node)),
             n_outputs=len(node.output),
             nodes=self.nodes,
             shapes=self.shapes,
@@ -247,8 +248,11 @@ class _Walk:
             wrong = clash(call.kind, call.version, call.types, [isinstance(v, Signal) for v in call.inputs])
             if wrong is not None:
                 raise call.broken(wrong)
-        kinds = output_types(domain, call.kind, call.version, call.types, call.attributes, len(node.output))
+        kinds = output_types(domain, call.kind, call.version, call.types, call.attributes.plain(), len(node.output))
         values = self._apply(call, kinds)
+        unread = ignored(call.attributes, domain, call.kind, call.version)
+        if unread is not None:
+            raise call.fail(f"attribute '{printable(unread)}', which hwq does not know here", "export without it")
         self._count(call, values)
         for name, value, kind in zip(node.output, values, kinds, strict=False):
             if name:

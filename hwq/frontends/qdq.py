@@ -38,11 +38,11 @@ INTEGERS: MappingProxyType[int, tuple[int, bool]] = MappingProxyType(
 
 def along(call: Call, parameter: Array, shape: Shape, what: str) -> Array:
     """A scale or zero point made broadcastable to the tensor: per tensor, per axis, or per block of an axis."""
+    stated, block = int(call.attribute("axis", 1)), int(call.attribute("block_size", 0))
     if parameter.size == 1:
         return parameter.reshape(1)
     rank = len(shape)
-    axis = call.axis(int(call.attribute("axis", 1)), rank)
-    block = int(call.attribute("block_size", 0))
+    axis = call.axis(stated, rank)
     if parameter.ndim == 1 and not block:
         if parameter.size != shape[axis]:
             raise call.broken(f"{what} of {parameter.size} elements along axis {axis} of shape {list(shape)}")

@@ -25,7 +25,7 @@ from hwq.numeric.rational import scalar
 def derived(call: Call, inputs: Sequence[Value | None], types: Sequence[int] = (), **attributes: Any) -> Call:
     """The same node seen as another op: other inputs, other attributes."""
     padded = [*types, *[0] * (len(inputs) - len(types))]
-    return replace(call, names=(), inputs=list(inputs), types=padded, attributes={**call.attributes, **attributes})
+    return replace(call, names=(), inputs=list(inputs), types=padded, attributes=call.attributes.updated(attributes))
 
 
 def _operand(call: Call, index: int, axis: int = -1) -> Value:
