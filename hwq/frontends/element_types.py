@@ -19,6 +19,7 @@ from onnx import TensorProto, defs
 Array = npt.NDArray[Any]
 FLOAT = int(TensorProto.FLOAT)
 LATEST = defs.onnx_opset_version()
+NEVER_NARROWED = ("QuantizeLinear", "DequantizeLinear")  # newer opsets only add types, which older files hold too
 INTEGER_BITS: Mapping[int, tuple[int, bool]] = MappingProxyType(
     {  # element type -> (bits, signed); 25 and 26 are UINT2 and INT2, younger than the oldest onnx package in use
         TensorProto.UINT8: (8, False),
@@ -149,7 +150,7 @@ def clash(kind: str, version: int, inputs: Sequence[int], activations: Sequence[
 
     Constants of a type that is not allowed are read by value; `activations` says which inputs are none.
     """
-    schema = schema_of(kind, version)
+    schema = schema_of(kind, LATEST if kind in NEVER_NARROWED else version)
     if schema is None:
         return None
     seen: dict[str, tuple[int, int]] = {}
