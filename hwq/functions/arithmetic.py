@@ -14,8 +14,11 @@ from typing import Any, Protocol
 import mpmath
 import numpy as np
 
+from hwq.errors import UnsupportedError
+
 Branch = Callable[[], Any]
 MOST_ROOT = 64  # a power's denominator up to which an exact root is looked for
+MOST_PLACES = 1 << 16  # of a power of two in a number that becomes a fraction
 MOST_EXPONENT = 1 << 64  # argument of exp beyond which nothing is computed
 
 
@@ -176,6 +179,8 @@ class Precise:
         """The exact value of a number."""
         sign, mantissa, exponent, _ = x._mpf_
         whole = -int(mantissa) if sign else int(mantissa)
+        if abs(exponent) > MOST_PLACES:
+            raise UnsupportedError("a function whose values pass 2**65536", remedy="put a quantizer before it")
         return Fraction(whole << exponent) if exponent >= 0 else Fraction(whole, 1 << -exponent)
 
 
