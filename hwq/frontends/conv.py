@@ -9,7 +9,7 @@ import numpy as np
 
 from hwq.frontends.call import Array, Call, Rule, Signal, Value
 from hwq.frontends.standard import affine, weights_of
-from hwq.frontends.windows import integers, kernel_of, spatial
+from hwq.frontends.windows import agreed, integers, kernel_of, spatial
 from hwq.ir import real
 from hwq.ir.constants import Coded
 from hwq.ir.hardware import Shape
@@ -88,13 +88,14 @@ def _transposed_pads(call: Call, extents: Shape, strides: Shape, spans: Shape) -
     extra = integers(call, "output_padding", rank, 0, 0)
     full = [s * (n - 1) + e + span for s, n, e, span in zip(strides, extents, extra, spans, strict=True)]
     mode = str(call.attribute("auto_pad", "NOTSET")) or "NOTSET"
-    wanted = call.attribute("output_shape")
+    wanted, pads = call.attribute("output_shape"), integers(call, "pads", 2 * rank, 0, 0)
     if wanted is None and mode in ("SAME_UPPER", "SAME_LOWER"):
         wanted = [n * s for n, s in zip(extents, strides, strict=True)]
     if wanted is None:
-        pads = integers(call, "pads", 2 * rank, 0, 0) if mode == "NOTSET" else (0,) * (2 * rank)
         before, after = pads[:rank], pads[rank:]
-    else:
+        if mode != "NOTSET":
+            before, after = agreed(call, mode, pads, (0,) * rank, (0,) * rank)
+    else:  # whatever the pads say (ONNX ConvTranspose)
         totals = [f - int(w) for f, w in zip(full, list(wanted)[-rank:], strict=True)]
         small, large = tuple(t // 2 for t in totals), tuple(t - t // 2 for t in totals)
         before, after = (small, large) if mode == "SAME_UPPER" else (large, small)

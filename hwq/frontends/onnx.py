@@ -250,9 +250,11 @@ class _Walk:
                 raise call.broken(wrong)
         kinds = output_types(domain, call.kind, call.version, call.types, call.attributes.plain(), len(node.output))
         values = self._apply(call, kinds)
-        unread = ignored(call.attributes, domain, call.kind, call.version)
+        ranks = [len(v.shape) if v is not None else 0 for v in call.inputs]
+        unread = ignored(call.attributes, domain, call.kind, call.version, ranks)
         if unread is not None:
-            raise call.fail(f"attribute '{printable(unread)}', which hwq does not know here", "export without it")
+            found = f"attribute '{printable(unread)}', which hwq does not know here"
+            raise call.fail(found, "export without it, or to a newer opset")
         self._count(call, values)
         for name, value, kind in zip(node.output, values, kinds, strict=False):
             if name:
@@ -272,6 +274,10 @@ class _Walk:
         branch = next((a.g for a in node.attribute if a.name == taken and a.HasField("g")), None)
         if branch is None:
             raise ModelError(f"no {taken}", node=node.name, op=node.op_type, remedy="export the model again")
+        odd = [a.name for a in node.attribute if a.name not in ("then_branch", "else_branch")]
+        if odd:
+            found = f"attribute '{printable(odd[0])}', which hwq does not know here"
+            raise UnsupportedError(found, node=node.name, op=node.op_type, remedy="export without it")
         body = spliced(branch, node, self.named)
         self._read_constants(body)
         self.types.update(element_types(body))

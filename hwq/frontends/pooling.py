@@ -98,7 +98,7 @@ def _reduced(call: Call, how: Reduction, mean: bool = False) -> list[Value]:
     if not isinstance(x, Signal):
         return fold(call)
     rank = len(x.shape)
-    axes = call.axes(1, rank)
+    axes, keep = call.axes(1, rank), call.attribute("keepdims", 1)
     if not axes:
         if call.attribute("noop_with_empty_axes", 0):
             return [x]
@@ -106,7 +106,7 @@ def _reduced(call: Call, how: Reduction, mean: bool = False) -> list[Value]:
     y = pooled(call, x, Window.over(x.shape, tuple(axes)), how)
     if mean:
         y = affine(call, y, scalar(Fraction(1, prod(x.shape[a] for a in axes))), scalar(0))
-    if call.attribute("keepdims", 1):
+    if keep:
         return [y]
     return reshaped(call, y, tuple(n for a, n in enumerate(x.shape) if a not in axes))
 

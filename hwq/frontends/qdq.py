@@ -13,6 +13,7 @@ import numpy as np
 from onnx import TensorProto
 
 from hwq.frontends.call import Array, Call, Rule, Signal, Value
+from hwq.frontends.element_types import type_name
 from hwq.frontends.qonnx import integer_limits, quantize, reciprocal
 from hwq.frontends.standard import affine
 from hwq.ir import real
@@ -81,8 +82,10 @@ def zero_of(call: Call, index: int, shape: Shape) -> Codes:
 
 def code_limits(call: Call, zero_index: int) -> tuple[int, int]:
     """The integer range of a quantized tensor: by its zero point's type, else `output_dtype`, else uint8."""
-    kind = call.types[zero_index] if call.given(zero_index) else int(call.attribute("output_dtype", 0))
-    kind = kind or int(call.attribute("output_dtype", 0)) or TensorProto.UINT8
+    stated = int(call.attribute("output_dtype", 0))
+    kind = (call.types[zero_index] if call.given(zero_index) else 0) or stated or TensorProto.UINT8
+    if stated not in (0, kind):
+        raise call.broken(f"output_dtype {type_name(stated)} and a zero point of {type_name(kind)}")
     if kind not in INTEGERS:
         name = TensorProto.DataType.Name(kind) if kind in TensorProto.DataType.values() else str(kind)
         raise call.fail(f"quantization to {name.lower()}", "quantize to an integer type of 2 to 32 bits")
@@ -140,6 +143,9 @@ def dequantize_linear(call: Call) -> list[Value]:
     _not_blocked(call, x)
     if call.types[0] not in INTEGERS and call.types[0] != 0:
         raise call.fail("a tensor of no integer type to dequantize", "hwq does not compile minifloat")
+    stated = int(call.attribute("output_dtype", 0))
+    if stated not in (0, TensorProto.FLOAT, call.types[1]):
+        raise call.fail(f"output_dtype {type_name(stated)}", "dequantize to float32")
     scale = scale_of(call, 1, x.shape, dead=not isinstance(x, Signal))
     return [dequantized(call, x, scale, zero_of(call, 2, x.shape))]
 

@@ -31,7 +31,7 @@ def derived(call: Call, inputs: Sequence[Value | None], types: Sequence[int] = (
 def _operand(call: Call, index: int, axis: int = -1) -> Value:
     """Inputs `index`, + 1 and + 2 (codes, scale, zero point) as a real tensor; parameters may run along `axis`."""
     x = call.value(index)
-    seen = derived(call, [_flat(v, axis) for v in call.inputs], call.types, axis=axis)
+    seen = derived(call, [_flat(v, axis) for v in call.inputs], call.types, axis=axis, block_size=0)
     constant = not isinstance(x, Signal)
     scale = scale_of(seen, index + 1, x.shape, dead=constant)
     return dequantized(call, x, scale, zero_of(seen, index + 2, x.shape))
@@ -47,10 +47,11 @@ def _flat(value: Value | None, axis: int) -> Value | None:
 
 def _quantized(call: Call, x: Value, index: int) -> list[Value]:
     """A real tensor quantized by the scale and zero point at `index` and + 1."""
+    seen = derived(call, call.inputs, call.types, axis=1, block_size=0, output_dtype=0)
     op = quantizer(
-        scale_of(call, index, x.shape, "the output scale"),
-        zero_of(call, index + 1, x.shape),
-        *code_limits(call, index + 1),
+        scale_of(seen, index, x.shape, "the output scale"),
+        zero_of(seen, index + 1, x.shape),
+        *code_limits(seen, index + 1),
     )
     return quantize(derived(call, [x]), op)
 
@@ -129,7 +130,7 @@ def qlinear_softmax(call: Call) -> list[Value]:
 def _centred(call: Call, index: int, axis: int) -> Value:
     """Input `index` less the zero point at `index` + 2."""
     x = call.value(index)
-    seen = derived(call, call.inputs, call.types, axis=axis)
+    seen = derived(call, call.inputs, call.types, axis=axis, block_size=0)
     return dequantized(call, x, scalar(1), zero_of(seen, index + 2, x.shape))
 
 

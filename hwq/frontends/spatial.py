@@ -101,12 +101,12 @@ def pad(call: Call) -> list[Value]:
     if len(raw) != 2 * len(axes):
         raise call.broken(f"pads {raw} for {len(axes)} axes")
     mode = str(call.attribute("mode", "constant"))
-    fill = Fraction(0)
-    if mode == "constant":
-        fill = call.exact(2, "the padding's value").reshape(-1)[0] if call.given(2) else fill
-        fill = fill if call.given(2) else Fraction(float(np.float32(call.attribute("value", 0.0))))
-    elif mode not in ("edge", "reflect", "wrap"):
+    if mode not in ("constant", "edge", "reflect", "wrap"):
         raise call.broken(f"mode '{mode}'")
+    if mode == "constant" and call.given(2):
+        fill = call.exact(2, "the padding's value").reshape(-1)[0]
+    else:
+        fill = Fraction(float(np.float32(call.attribute("value", 0.0))))
     positions: list[Array | None] = [None] * len(extents)
     for axis, before, after in zip(axes, raw[: len(axes)], raw[len(axes) :], strict=True):
         n = extents[axis]

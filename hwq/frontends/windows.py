@@ -85,13 +85,20 @@ def _overhang(padded: int, span: int, stride: int, last_start: int) -> int:
 
 def _pads(call: Call, mode: str, extents: Shape, strides: Shape, spans: Shape) -> tuple[Shape, Shape]:
     rank = len(extents)
+    pads = integers(call, "pads", 2 * rank, 0, 0)
     if mode == "NOTSET":
-        pads = integers(call, "pads", 2 * rank, 0, 0)
         return pads[:rank], pads[rank:]
     if mode == "VALID":
-        return (0,) * rank, (0,) * rank
+        return agreed(call, mode, pads, (0,) * rank, (0,) * rank)
     if mode not in ("SAME_UPPER", "SAME_LOWER"):
         raise call.broken(f"auto_pad '{mode}'")
     totals = [max((-(-n // s) - 1) * s + span - n, 0) for n, s, span in zip(extents, strides, spans, strict=True)]
     small, large = tuple(t // 2 for t in totals), tuple(t - t // 2 for t in totals)
-    return (small, large) if mode == "SAME_UPPER" else (large, small)
+    return agreed(call, mode, pads, *((small, large) if mode == "SAME_UPPER" else (large, small)))
+
+
+def agreed(call: Call, mode: str, pads: Shape, before: Shape, after: Shape) -> tuple[Shape, Shape]:
+    """The padding that auto_pad means, where the pads written beside it are zeros or say the same."""
+    if any(pads) and pads != (*before, *after):
+        raise call.broken(f"auto_pad '{mode}' and pads {list(pads)}", "state one of both")
+    return before, after
